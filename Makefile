@@ -1,0 +1,70 @@
+# GNU make 3.81 or newer. `make help` lists the words.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-full check bench lock wheel clean
+
+RUN := .venv/bin
+DEV := .venv-dev/bin
+PIP_FLAGS := -qq --disable-pip-version-check --no-input
+SOURCES := $(shell find replay orchestrator attestations -name '*.py' 2>/dev/null)
+PACKAGES := $(wildcard replay orchestrator attestations)
+# xdist's own word for "as many as there are cores"; `make test JOBS=0` runs in one process.
+JOBS ?= auto
+
+help: ## list these words
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.requirements: requirements.txt tools/make_venv.sh
+	@bash tools/make_venv.sh .venv requirements.txt
+	@touch $@
+
+.venv/.installed: .venv/.requirements pyproject.toml README.md $(SOURCES)
+	@$(RUN)/python -m pip install $(PIP_FLAGS) --force-reinstall --no-deps --no-build-isolation .
+	@touch $@
+
+.venv-dev/.requirements: requirements-dev.txt tools/make_venv.sh
+	@bash tools/make_venv.sh .venv-dev requirements-dev.txt
+	@touch $@
+
+# Editable: only a changed pyproject.toml (entry points) asks for a new installation.
+.venv-dev/.installed: .venv-dev/.requirements pyproject.toml
+	@$(DEV)/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/.installed ## record, replay and tamper with a run; offline, no key needed
+	@$(RUN)/ritornello demo
+
+test: .venv-dev/.installed ## the tests, with the coverage floor
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(DEV)/python -m pytest -n $(JOBS) -m 'not full' \
+	  --cov --cov-report=term --cov-report=xml:.coverage.xml
+
+test-full: .venv-dev/.installed ## every test, also those that take minutes
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-full} $(DEV)/python -m pytest -n $(JOBS)
+
+check: .venv-dev/.installed ## style, types, import contracts, documents, audit, secrets
+	@$(DEV)/ruff check .
+	@$(DEV)/ruff format --check .
+	@$(DEV)/mypy $(PACKAGES) tools
+	@$(DEV)/python -m pytest -q -n 0 tests/architecture -m 'not full'
+	@$(DEV)/python -m tools.check_docs
+	@$(DEV)/python -m tools.audit requirements.txt requirements-dev.txt
+	@$(DEV)/python -m tools.secret_scan
+	@echo "check: all passed"
+
+bench: .venv-dev/.installed ## the benchmarks (they state machine and workload)
+	@for file in benchmarks/[a-z]*.py; do \
+	  echo "== $$file"; $(DEV)/python -m "benchmarks.$$(basename "$$file" .py)"; done
+
+lock: ## write requirements.txt and requirements-dev.txt anew from pyproject.toml
+	@bash tools/lock.sh
+
+wheel: .venv-dev/.installed ## build the wheel into dist/
+	@rm -rf dist
+	@$(DEV)/python -m hatchling build -t wheel
+
+clean: ## remove what make made
+	rm -rf .venv .venv-dev .venv-lock dist build .coverage .coverage.* .mypy_cache .pytest_cache \
+	  .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

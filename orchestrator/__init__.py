@@ -1,0 +1,1 @@
+"""LLM workflows on the engine, and the command on top of them."""
