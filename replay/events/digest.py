@@ -1,0 +1,80 @@
+"""The hashes of a record: content hash, part commitment, payload commitment.
+
+The only module that knows BLAKE3. The run tree is SHA-256 and lives in :mod:`replay.tree`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from blake3 import blake3
+
+__all__ = [
+    "COMMITMENT_BYTES",
+    "SALT_BYTES",
+    "content_hash",
+    "derive",
+    "lookup_key",
+    "part_commitment",
+    "payload_commitment",
+    "payload_commitment_of",
+]
+
+SALT_BYTES: Final = 16
+COMMITMENT_BYTES: Final = 32
+
+# Copying a prepared hasher is a third cheaper than deriving the context key for every part.
+_PART: Final = blake3(derive_key_context="ritornello part v1")
+_PAYLOAD: Final = blake3(derive_key_context="ritornello payload v1")
+
+
+def content_hash(header: bytes) -> str:
+    """Return an event's name: the hex BLAKE3 of its header bytes."""
+    return blake3(header).hexdigest()
+
+
+def part_commitment(salt: bytes, data: bytes) -> bytes:
+    """Return the 32-byte commitment to one part: derive-key BLAKE3 of salt and data.
+
+    Args:
+        salt: 16 bytes from the operating system, or empty for a part declared public.
+        data: the exact bytes of the part.
+    """
+    hasher = _PART.copy()
+    hasher.update(salt + data)
+    return hasher.digest()
+
+
+def payload_commitment(commitments: Iterable[tuple[int, bytes]]) -> str:
+    """Return the hex commitment to a payload: its (size in bytes, part commitment) list, in order.
+
+    Sizes are hashed as unsigned 64-bit little-endian integers, so that no two lists of parts
+    have one encoding.
+    """
+    return payload_commitment_of(
+        b"".join(size.to_bytes(8, "little") + commitment for size, commitment in commitments)
+    )
+
+
+def payload_commitment_of(listed: bytes) -> str:
+    """Return the hex payload commitment of an already encoded list of (size, commitment)."""
+    hasher = _PAYLOAD.copy()
+    hasher.update(listed)
+    return hasher.hexdigest()
+
+
+def lookup_key(data: bytes) -> bytes:
+    """Return the key under which the writer remembers a part, in memory only.
+
+    It is an unsalted digest, so it must never be stored, exported, named or indexed.
+    """
+    return blake3(data).digest()
+
+
+def derive(context: str, *material: bytes) -> bytes:
+    """Derive 32 bytes from length-framed key material under a fixed context string."""
+    hasher = blake3(derive_key_context=context)
+    for piece in material:
+        hasher.update(len(piece).to_bytes(8, "little") + piece)
+    return hasher.digest()

@@ -1,0 +1,98 @@
+"""Lists of parts as deltas: how a payload's part list is stored beside the record.
+
+A chat sends its whole history with every request, so its part lists would grow with the square of
+the turns. Each list is stored as what changed against the previous list of the same path (task
+and kind): so many parts kept at the front, so many at the back, and the new ones between. This is
+a container's affair: a wrong list gives a wrong commitment.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from replay.errors import IntegrityError
+from replay.events.header import Header
+
+__all__ = ["PARTS_PER_PAYLOAD_MAX", "RefsDecoder", "RefsEncoder"]
+
+PARTS_PER_PAYLOAD_MAX: Final = 1 << 20
+
+_Path = tuple[int, str]
+
+
+class RefsEncoder:
+    """Encodes part lists in log order. One encoder for each log, from its first record on."""
+
+    def __init__(self) -> None:
+        self._previous: dict[_Path, tuple[int, ...]] = {}
+
+    def encode(self, header: Header, refs: tuple[int, ...]) -> bytes:
+        """Return the stored form: unsigned LEB128 of (front, back, new count, new ordinals)."""
+        path = (header.task, header.kind)
+        before = self._previous.get(path, ())
+        self._previous[path] = refs
+        front = 0
+        limit = min(len(before), len(refs))
+        while front < limit and before[front] == refs[front]:
+            front += 1
+        back = 0
+        limit -= front
+        while back < limit and before[-1 - back] == refs[-1 - back]:
+            back += 1
+        fresh = refs[front : len(refs) - back]
+        out = bytearray()
+        for number in (front, back, len(fresh), *fresh):
+            _write(out, number)
+        return bytes(out)
+
+
+class RefsDecoder:
+    """Decodes part lists in log order; the inverse of :class:`RefsEncoder`."""
+
+    def __init__(self) -> None:
+        self._previous: dict[_Path, tuple[int, ...]] = {}
+
+    def decode(self, header: Header, stored: bytes) -> tuple[int, ...]:
+        """Return the ordinals of the payload's parts.
+
+        Raises:
+            IntegrityError: the stored form is malformed, over the limit or refers to nothing.
+        """
+        path = (header.task, header.kind)
+        before = self._previous.get(path, ())
+        where = f"event {header.seq}"
+        numbers = _read_all(stored, where)
+        if len(numbers) < 3:  # noqa: PLR2004 - front, back, count
+            raise IntegrityError("part list is cut short", where=where)
+        front, back, count, *fresh = numbers
+        if count != len(fresh) or front + back > len(before):
+            raise IntegrityError("part list does not fit the one before it", where=where)
+        refs = before[:front] + tuple(fresh) + before[len(before) - back :]
+        if len(refs) > PARTS_PER_PAYLOAD_MAX:
+            raise IntegrityError("part list is over the limit", where=where)
+        self._previous[path] = refs
+        return refs
+
+
+def _write(out: bytearray, number: int) -> None:
+    while number > 0x7F:  # noqa: PLR2004 - LEB128 keeps seven bits a byte
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def _read_all(stored: bytes, where: str) -> list[int]:
+    if stored and stored[-1] & 0x80:
+        raise IntegrityError("part list is cut short", where=where)
+    numbers: list[int] = []
+    value = shift = 0
+    for byte in stored:
+        value |= (byte & 0x7F) << shift
+        if byte & 0x80:
+            shift += 7
+            if shift > 56:  # noqa: PLR2004 - ordinals stay below 2**53
+                raise IntegrityError("part list holds an oversized number", where=where)
+        else:
+            numbers.append(value)
+            value = shift = 0
+    return numbers

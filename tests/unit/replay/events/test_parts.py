@@ -1,0 +1,104 @@
+"""Equal parts of a run are committed to once, and replay reaches the same from the salts alone."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.errors import IntegrityError
+from replay.events.digest import part_commitment, payload_commitment
+from replay.events.entry import Part
+from replay.events.parts import PartTable, check_part
+
+
+def salt_for(ordinal):
+    return ordinal.to_bytes(16, "big")
+
+
+PAYLOADS = st.lists(st.lists(st.binary(max_size=3), min_size=1, max_size=5), max_size=10)
+
+
+@given(PAYLOADS)
+def test_the_commitment_is_that_of_the_parts(payloads):
+    table = PartTable(salt_for)
+    parts: list[Part] = []
+
+    for pieces in payloads:
+        refs, brought, commitment, size = table.commit(pieces)
+        parts += brought
+        assert b"".join(parts[ref].data or b"" for ref in refs) == b"".join(pieces)
+        assert size == sum(map(len, pieces))
+        assert commitment == payload_commitment(
+            (parts[ref].size, parts[ref].commitment) for ref in refs
+        )
+    assert [part.ordinal for part in parts] == list(range(len(table)))
+    assert len({part.data for part in parts}) == len(parts)
+    for part in parts:
+        assert part.commitment == part_commitment(salt_for(part.ordinal), part.data or b"")
+        check_part(part)
+
+
+@given(PAYLOADS)
+def test_recorded_salts_lead_to_the_recorded_commitments(payloads):
+    table = PartTable(salt_for)
+    recorded = [table.commit(pieces) for pieces in payloads]
+    salts = [part.salt for _, brought, _, _ in recorded for part in brought]
+
+    replaying = PartTable(salts.__getitem__)
+
+    assert [replaying.commit(pieces) for pieces in payloads] == recorded
+
+
+@given(PAYLOADS, PAYLOADS)
+def test_a_resumed_table_goes_on_as_if_it_had_not_stopped(before, after):
+    table, resumed = PartTable(salt_for), PartTable(salt_for)
+    for pieces in before:
+        for part in table.commit(pieces)[1]:
+            resumed.known(part)
+
+    assert [resumed.commit(pieces) for pieces in after] == [table.commit(p) for p in after]
+
+
+def test_a_fresh_salt_hides_an_equal_part_of_another_run():
+    one = PartTable(lambda _: b"a" * 16).commit([b"yes"])
+    other = PartTable(lambda _: b"b" * 16).commit([b"yes"])
+
+    assert one[1][0].commitment != other[1][0].commitment
+    assert one[2] != other[2]
+
+
+def test_an_erased_part_is_not_found_again_and_keeps_its_place():
+    table, resumed = PartTable(salt_for), PartTable(salt_for)
+    (part,) = table.commit([b"secret"])[1]
+
+    resumed.known(msgspec.structs.replace(part, data=None, salt=b"", state="erased"))
+    refs, brought, _, _ = resumed.commit([b"secret"])
+
+    assert (refs, [part.ordinal for part in brought]) == ((1,), [1])
+
+
+def test_known_parts_come_in_order():
+    (part,) = PartTable(salt_for).commit([b"x"])[1]
+
+    with pytest.raises(IntegrityError):
+        PartTable(salt_for).known(msgspec.structs.replace(part, ordinal=1))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"data": b"other"}, {"data": b""}, {"salt": b"x" * 16}, {"salt": b"x"}, {"size": 9}],
+)
+def test_a_part_that_does_not_fit_its_commitment_is_refused(fields):
+    (part,) = PartTable(salt_for).commit([b"datum"])[1]
+
+    with pytest.raises(IntegrityError) as caught:
+        check_part(msgspec.structs.replace(part, **fields), "event 5")
+    assert caught.value.where == "event 5"
+
+
+def test_a_hole_has_nothing_to_check():
+    (part,) = PartTable(salt_for).commit([b"datum"])[1]
+
+    check_part(msgspec.structs.replace(part, data=None, salt=b"", state="erased"))
