@@ -1,0 +1,185 @@
+"""The reading half of the DuckDB store: records, parts and typed columns out of the file.
+
+The one invariant: reading goes through cursors of the one connection, so it sees whole commits,
+changes nothing and may run beside the appending thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from replay.errors import IntegrityError, LogError
+from replay.events.entry import Entry, Part
+from replay.events.header import decode_header
+from replay.events.refs import RefsDecoder
+from replay.log.duckdb_rows import (
+    PART_COLUMNS,
+    ROW_COLUMNS,
+    RowReader,
+    column_values,
+    part_of,
+)
+from replay.log.duckdb_schema import FIELDS, mapped_errors
+from replay.log.lock import RunLock
+from replay.log.record_check import Finding
+
+__all__ = ["DuckDBReader", "fetch_refs"]
+
+#: Records read with one query: few enough that their parts fit in memory.
+_CHUNK: Final = 512
+_READ_ROWS: Final = (
+    f"SELECT {ROW_COLUMNS} FROM log WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST"  # noqa: S608
+)
+_READ_REFS: Final = """
+SELECT seq, raw, refs FROM log WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
+"""
+_READ_PARTS: Final = f"""
+SELECT {PART_COLUMNS} FROM log
+WHERE ordinal BETWEEN ? AND ? AND ordinal IN (SELECT unnest(?::BIGINT[]))
+"""  # noqa: S608
+_READ_SALTS: Final = """
+SELECT salt FROM log WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal
+"""
+
+
+class DuckDBReader:
+    """Reads the records of one run from an open DuckDB file."""
+
+    def __init__(self, path: Path, lock: RunLock, connection: duckdb.DuckDBPyConnection) -> None:
+        self._path = path
+        self._lock = lock
+        self._connection = connection
+        self._closed = False
+        self._records = 0
+        # A reader that goes on where another ended need not decode part lists from the start.
+        self._reached: tuple[int, RefsDecoder] | None = None
+
+    def size(self) -> int:
+        """Return the number of records."""
+        return self._records
+
+    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+        """Yield records with positions in [first, last), ascending, no gaps.
+
+        Raises:
+            IntegrityError: a record or part is missing or malformed.
+            LogError: the store is closed.
+        """
+        first = max(first, 0)
+        end = self._records if last is None else min(last, self._records)
+        if first >= end:
+            return
+        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
+            decoder = self._decoder_at(cursor, first)
+            reader = RowReader(decoder, first)
+            for start in range(first, end, _CHUNK):
+                stop = min(start + _CHUNK, end)
+                rows = cursor.execute(_READ_ROWS, [start, stop]).fetchall()
+                yield from reader.entries(rows, stop)
+            self._reached = (end, decoder)
+
+    def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
+        """Return the parts with these ordinals, by ordinal.
+
+        Raises:
+            IntegrityError: an ordinal that the run never had, or a malformed part.
+            LogError: the store is closed.
+        """
+        if not ordinals:
+            return {}
+        wanted = [min(ordinals), max(ordinals), list(ordinals)]
+        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
+            rows = cursor.execute(_READ_PARTS, wanted).fetchall()
+        found = {part.ordinal: part for part in map(part_of, rows)}
+        for ordinal in ordinals:
+            if ordinal not in found:
+                raise IntegrityError("the run has no such part", where=f"part {ordinal}")
+        return {ordinal: found[ordinal] for ordinal in ordinals}
+
+    def salts(self, first: int, last: int) -> list[bytes]:
+        """Return the salts of the parts with ordinals in [first, last), clipped to the run's.
+
+        Raises:
+            IntegrityError: a salt is missing.
+            LogError: the store is closed.
+        """
+        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
+            rows = cursor.execute(_READ_SALTS, [first, last]).fetchall()
+        if not all(isinstance(salt, bytes) for (salt,) in rows):
+            raise IntegrityError("a part has no salt", where=str(self._path))
+        return [salt for (salt,) in rows]
+
+    def check_columns(self) -> Iterator[Finding]:
+        """Compare every typed column with the header bytes it speaks of.
+
+        Records whose bytes cannot be read are passed over: the check of the run names them.
+
+        Raises:
+            IntegrityError: the columns cannot be read at all.
+            LogError: the store is closed.
+        """
+        names = ["seq", *FIELDS]
+        columns = ", ".join(f'"{name}"' for name in names)
+        query = f"SELECT raw, {columns} FROM events ORDER BY seq"  # noqa: S608 - our own names
+        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
+            try:
+                cursor.execute(query)
+            except (duckdb.BinderException, duckdb.CatalogException):
+                yield Finding(code="column", seq=None, message="the typed columns are not there")
+                return
+            records = 0
+            while rows := cursor.fetchmany(1024):
+                for raw, *values in rows:
+                    records += 1
+                    yield from _compare(raw, dict(zip(names, values, strict=True)))
+        if records != self._records:
+            message = f"{records} rows of typed columns for {self._records} records"
+            yield Finding(code="column", seq=None, message=message)
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._closed:
+            raise LogError("the log is closed", where=str(self._path))
+        self._lock.check()
+        with self._connection.cursor() as cursor:
+            yield cursor
+
+    def _decoder_at(self, cursor: duckdb.DuckDBPyConnection, first: int) -> RefsDecoder:
+        reached, self._reached = self._reached, None
+        position, decoder = reached if reached and reached[0] <= first else (0, RefsDecoder())
+        for seq, raw, refs in fetch_refs(cursor, position, first):
+            decoder.decode(decode_header(raw, seq), refs)
+        return decoder
+
+
+def fetch_refs(
+    cursor: duckdb.DuckDBPyConnection, first: int, last: int
+) -> Iterator[tuple[int, bytes, bytes]]:
+    """Yield position, header bytes and stored part list of the records in [first, last).
+
+    Raises:
+        IntegrityError: a record has no bytes.
+    """
+    cursor.execute(_READ_REFS, [first, last])
+    while rows := cursor.fetchmany(4096):
+        for seq, raw, refs in rows:
+            if not isinstance(raw, bytes) or not isinstance(refs, bytes):
+                raise IntegrityError("record has no bytes", where=f"event {seq}")
+            yield seq, raw, refs
+
+
+def _compare(raw: bytes, values: dict[str, object]) -> Iterator[Finding]:
+    try:
+        header = decode_header(raw)
+    except (IntegrityError, TypeError):
+        return
+    expected = column_values(header)
+    for name, value in values.items():
+        if value != expected[name]:
+            message = f"column {name!r} differs from the header bytes"
+            yield Finding(code="column", seq=header.seq, message=message)

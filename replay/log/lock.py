@@ -1,0 +1,129 @@
+"""One writer for each run: an advisory lock on a file of its own.
+
+The one invariant: whoever writes a run's log holds ``run.lock`` exclusively, whoever reads it as a
+database holds it shared. The database has a lock too, but a POSIX one: any ``open`` and ``close``
+of the file in the writer's process drops it, and a second writer then destroys what the first
+commits. This lock belongs to an open file description, so nothing but its owner can drop it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from replay.errors import LogError
+
+__all__ = ["LOCK_NAME", "RunLock"]
+
+LOCK_NAME = "run.lock"
+
+
+class RunLock:
+    """A held lock. It is bound to the process that took it: a forked child may not use it."""
+
+    def __init__(self, descriptor: int | None, path: Path) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._owner = os.getpid()
+
+    @classmethod
+    def exclusive(cls, directory: Path) -> RunLock:
+        """Take the lock for writing.
+
+        Raises:
+            LogError: someone holds it (names the process), or the directory cannot be written.
+        """
+        path = directory / LOCK_NAME
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            _lock(descriptor, fcntl.LOCK_EX, path)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            os.close(descriptor)
+            raise _unusable(path, error) from error
+        except LogError:
+            os.close(descriptor)
+            raise
+        return cls(descriptor, path)
+
+    @classmethod
+    def shared(cls, directory: Path) -> RunLock:
+        """Take the lock for reading; changes nothing on disk, and needs no lock file.
+
+        Raises:
+            LogError: the run is being written; names the process.
+        """
+        path = directory / LOCK_NAME
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return cls(None, path)
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            _lock(descriptor, fcntl.LOCK_SH, path)
+        except LogError:
+            os.close(descriptor)
+            raise
+        return cls(descriptor, path)
+
+    def check(self) -> None:
+        """Check that this is still the process that took the lock.
+
+        Raises:
+            LogError: it is a forked child.
+        """
+        if os.getpid() != self._owner:
+            raise LogError(
+                f"the log was opened by process {self._owner}, and this is a forked child",
+                where=str(self._path.parent),
+                hint="do not fork while a log is open; start a new process",
+            )
+
+    def release(self) -> None:
+        """Give the lock back. Releasing twice is harmless.
+
+        Closes the file and does not unlock it: an unlock in a forked child would take the lock
+        away from its parent.
+        """
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _lock(descriptor: int, operation: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise LogError(
+            _holder(descriptor, reading=operation == fcntl.LOCK_SH),
+            where=str(path.parent),
+            hint="wait until it ends, or look at a copy of the directory",
+        ) from None
+
+
+def _holder(descriptor: int, *, reading: bool) -> str:
+    """Say who is in the way. The file names the last writer; readers leave no trace."""
+    if not reading:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        else:
+            return "the run is being read by another process"
+    digits = os.pread(descriptor, 20, 0).strip()
+    process = f"process {int(digits)}" if digits.isdigit() else "another process"
+    return f"the run is being written by {process}"
+
+
+def _unusable(path: Path, error: OSError) -> LogError:
+    return LogError(
+        f"the run's lock cannot be taken: {error.strerror}",
+        where=str(path),
+        hint="check that the directory exists and may be written",
+    )
