@@ -1,0 +1,36 @@
+"""The engine: record an LLM workflow, keep it as evidence, replay it bit for bit.
+
+Importing this package imports nothing else; a name is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from replay.doors.effects import effect
+    from replay.session.api import replay
+    from replay.session.record import Recording, record
+    from replay.session.report import Report
+    from replay.session.workflow import workflow
+
+__all__ = ["Recording", "Report", "effect", "record", "replay", "workflow"]
+
+_HOMES = {
+    "Recording": "replay.session.record",
+    "Report": "replay.session.report",
+    "effect": "replay.doors.effects",
+    "record": "replay.session.record",
+    "replay": "replay.session.api",
+    "workflow": "replay.session.workflow",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'replay' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,185 @@
+"""The comparer: the tape of a replay. It sees a recorded record only after the computed one.
+
+Equal means equal header bytes, and a header binds its payload through the commitment, so nothing of
+a recorded derived payload is needed to reach the recorded root. Payloads are read only to explain a
+difference.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from replay.compare.fields import changed_fields, nearest
+from replay.errors import IntegrityError
+from replay.events.kinds import role_of
+from replay.recording.divergence import Category, Divergence, FieldChange
+from replay.recording.place import place
+from replay.tree import Frontier, event_leaf
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from replay.events.entry import Entry
+    from replay.log.port import Store
+    from replay.sources.history import History
+
+__all__ = ["Comparer"]
+
+#: How far ahead a record is looked for that the program did too early.
+_LOOK_AHEAD: Final = 256
+_CAUSAL: Final = ("causes", "lamport", "task", "participant", "trigger", "index", "time")
+
+
+class Comparer:
+    """Compares each computed record with the recorded one and keeps the replay's own tree.
+
+    Args:
+        history: the recorded run.
+        keep: a store that takes the replay's own log, or None to keep only its tree.
+        places: finds the recorded place of a record in the user's program, for explanations.
+    """
+
+    wants_places = False
+
+    def __init__(
+        self,
+        history: History,
+        keep: Store | None = None,
+        places: Callable[[int], str | None] = lambda _: None,
+    ) -> None:
+        self._history = history
+        self._keep = keep
+        self._places = places
+        self._frontier = Frontier()
+        self.derived_computed = 0
+
+    @property
+    def root(self) -> bytes:
+        """Root of the replay's own tree so far."""
+        return self._frontier.root()
+
+    @property
+    def size(self) -> int:
+        """Number of records that were equal so far."""
+        return self._frontier.size
+
+    def put(self, entry: Entry) -> Divergence | None:
+        """Compare the next computed record."""
+        seq = entry.header.seq
+        recorded = self._history.entry(seq)
+        if recorded is None or recorded.raw != entry.raw:
+            return self._explain(entry, recorded)
+        self._history.forget(seq)
+        self._frontier.append(event_leaf(entry.raw))
+        if role_of(entry.header.kind) == "derived":
+            self.derived_computed += 1
+        if self._keep is not None:
+            self._keep.append([entry])
+        return None
+
+    def after(self, seq: int, action: Callable[[], None]) -> None:
+        """Run an action: a replay has nothing to wait for."""
+        action()
+
+    def missing(self, recorded: Entry) -> Divergence:
+        """Return the divergence for a recorded record that the program did not bring."""
+        header = recorded.header
+        return Divergence(
+            seq=header.seq,
+            category="missing",
+            recorded_kind=header.kind,
+            replayed_kind=None,
+            task=str(header.task),
+            fields=tuple(self._only(recorded)),
+            recorded_place=self._places(header.seq),
+            note="the program waits or has ended where the recording goes on",
+        )
+
+    def _explain(self, computed: Entry, recorded: Entry | None) -> Divergence:
+        header = computed.header
+        data = b"".join(part.data or b"" for part in computed.brought)
+        whole = self._computed_payload(computed)
+        candidate = self._candidate(computed, whole or data)
+        if recorded is None:
+            return Divergence(
+                seq=header.seq,
+                category="extra",
+                recorded_kind=None,
+                replayed_kind=header.kind,
+                task=str(header.task),
+                fields=changed_fields(None, whole or data),
+                replayed_place=place(),
+                candidate=candidate,
+                note="the recording ends here",
+            )
+        fields = self._header_changes(recorded, computed)
+        category: Category = "changed"
+        if recorded.header.kind != header.kind:
+            category = "order" if candidate is not None else "extra"
+            if role_of(header.kind) in {"answered", "delivered"}:
+                category = "missing"
+        else:
+            fields += changed_fields(self._payload(recorded), whole or data)
+        return Divergence(
+            seq=header.seq,
+            category=category,
+            recorded_kind=recorded.header.kind,
+            replayed_kind=header.kind,
+            task=str(header.task),
+            fields=fields,
+            recorded_place=self._places(header.seq),
+            replayed_place=place(),
+            candidate=candidate,
+            note=""
+            if role_of(header.kind) == "derived"
+            else "the program did something before this input was complete",
+        )
+
+    def _header_changes(self, recorded: Entry, computed: Entry) -> tuple[FieldChange, ...]:
+        pairs = (
+            (name, getattr(recorded.header, name), getattr(computed.header, name))
+            for name in _CAUSAL
+        )
+        return tuple(
+            FieldChange(f"header.{name}", _text(before), _text(after))
+            for name, before, after in pairs
+            if before != after
+        )
+
+    def _candidate(self, computed: Entry, data: bytes) -> int | None:
+        """Return the seq of the recorded record of this kind whose payload is nearest."""
+        found: list[tuple[int, bytes]] = []
+        first = computed.header.seq
+        for seq in range(first, min(first + _LOOK_AHEAD, self._history.size)):
+            entry = self._history.entry(seq)
+            if entry is not None and entry.header.kind == computed.header.kind:
+                payload = self._payload(entry)
+                if payload is not None:
+                    found.append((seq, payload))
+        return nearest(found, data)
+
+    def _payload(self, entry: Entry) -> bytes | None:
+        try:
+            return self._history.raw_payload(entry)
+        except IntegrityError:
+            return None  # a stripped or erased payload explains nothing, and that is no error
+
+    def _computed_payload(self, entry: Entry) -> bytes | None:
+        """Put the computed payload together; parts met before are found in the recording."""
+        own = {part.ordinal: part.data for part in entry.brought}
+        if any(own.get(ordinal) is None for ordinal in entry.parts):
+            try:
+                return self._history.raw_payload(entry)
+            except IntegrityError:
+                return None
+        return b"".join(own[ordinal] or b"" for ordinal in entry.parts)
+
+    def _only(self, recorded: Entry) -> Sequence[FieldChange]:
+        payload = self._payload(recorded)
+        return () if payload is None else changed_fields(payload, None)
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

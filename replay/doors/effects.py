@@ -1,0 +1,260 @@
+"""Effects: functions whose answer is recorded, and which do not run in a replay.
+
+For what has no door of its own: a database, a subprocess, a device. Arguments and result are plain
+data; a result goes through its recorded form while recording too, so the program gets the same object
+both times. Outside a run an effect is an ordinary function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, get_type_hints, overload
+
+import msgspec
+
+from replay.doors.context import Answers, DoorContext, current
+from replay.doors.failures import failure_of, rebuild
+from replay.errors import UsageError
+from replay.events.kinds import EffectReturned, EffectStarted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from replay.doors.context import Post
+    from replay.events.header import Outcome
+    from replay.events.kinds import Payload
+
+__all__ = ["effect", "plain_json"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+VALUE_BYTES_MAX: Final = 64 << 20
+
+
+def _by_type_name(value: object) -> dict[str, str]:
+    kind = type(value)
+    return {"type": f"{kind.__module__}:{kind.__qualname__}"}
+
+
+# Sets come out sorted; what is not data comes out as its type, never as a repr with an address.
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=_by_type_name, order="deterministic")
+
+
+def plain_json(values: dict[str, object]) -> msgspec.Raw:
+    """Return JSON of values that are plain data; others appear by type name."""
+    try:
+        return msgspec.Raw(_ENCODER.encode(values))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return msgspec.Raw(_ENCODER.encode({k: _one(v) for k, v in values.items()}))
+
+
+def _one(value: object) -> object:
+    try:
+        return msgspec.Raw(_ENCODER.encode(value))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return _by_type_name(value)
+
+
+@overload
+def effect(function: Callable[P, T]) -> Callable[P, T]: ...
+
+
+@overload
+def effect(*, name: str | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
+
+
+def effect(
+    function: Callable[P, T] | None = None, *, name: str | None = None
+) -> Callable[P, T] | Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a function an effect: recorded live, answered from the record in a replay.
+
+    Args:
+        function: a coroutine function or an ordinary one. It runs outside the schedule, on a
+            thread of its own, and must not touch the program's state.
+        name: the name in the record; the qualified name if not given.
+
+    Returns:
+        A function with the same signature.
+
+    Raises:
+        UsageError: when called in a run with a result that is not plain data; say what it is
+            by a return annotation that msgspec can decode.
+    """
+    if function is None:
+        return functools.partial(_make, name=name)  # type: ignore[return-value]
+    return _make(function, name=name)
+
+
+def _make(function: Callable[P, T], *, name: str | None) -> Callable[P, T]:
+    spec = _Spec(function, name)
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def call(*args: P.args, **options: P.kwargs) -> Any:
+            context = current()
+            if context is None:
+                return await function(*args, **options)
+            return await _call_async(spec, context, args, options)
+
+        return call  # type: ignore[return-value]
+
+    @functools.wraps(function)
+    def call_now(*args: P.args, **options: P.kwargs) -> Any:
+        context = current()
+        if context is None:
+            return function(*args, **options)
+        return _call_sync(spec, context, args, options)
+
+    return call_now
+
+
+class _Spec:
+    """What is known about an effect before it is called."""
+
+    def __init__(self, function: Callable[..., Any], name: str | None) -> None:
+        self.function = function
+        self.name = name or function.__qualname__
+        self.signature = inspect.signature(function)
+        kinds = {parameter.kind for parameter in self.signature.parameters.values()}
+        self._simple = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+        self._names = tuple(self.signature.parameters)
+        self._decoder: msgspec.json.Decoder[Any] | None = None
+
+    def arguments(self, args: tuple[Any, ...], options: dict[str, Any]) -> msgspec.Raw:
+        """Return the arguments bound to their names, so that spelling does not matter.
+
+        Defaults stay out of the record: adding a parameter with one is no divergence.
+        """
+        if self._simple and not options and len(args) == len(self._names):
+            return plain_json(dict(zip(self._names, args, strict=True)))
+        return plain_json(self.signature.bind(*args, **options).arguments)
+
+    def decode(self, value: msgspec.Raw) -> Any:
+        """Return the result, in the type that the annotation says if it says one."""
+        decoder = self._decoder
+        if decoder is None:
+            decoder = self._decoder = self._make_decoder()
+        return decoder.decode(value)
+
+    def encode(self, value: object) -> msgspec.Raw:
+        """Return the recorded form of a result."""
+        try:
+            encoded = msgspec.Raw(msgspec.json.encode(value, order="deterministic"))
+            again = self.decode(encoded)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise self._not_plain(value, str(error)) from None
+        if len(encoded) > VALUE_BYTES_MAX:
+            raise self._not_plain(value, f"{len(encoded)} bytes")
+        if again != value and not isinstance(value, tuple):
+            raise self._not_plain(value, "it does not survive its recorded form")
+        return encoded
+
+    def _make_decoder(self) -> msgspec.json.Decoder[Any]:
+        try:
+            hint = get_type_hints(self.function).get("return", Any)
+            return msgspec.json.Decoder(hint)
+        except (NameError, TypeError):
+            return msgspec.json.Decoder()
+
+    def _not_plain(self, value: object, why: str) -> UsageError:
+        return UsageError(
+            f"the result of effect {self.name} is not plain data: {type(value).__name__}, {why}",
+            hint="return JSON data, or annotate the return type with one that msgspec decodes",
+        )
+
+
+async def _call_async(
+    spec: _Spec, context: DoorContext, args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    answers = Answers(asyncio.get_running_loop())
+    recorder = context.recorder
+    started = EffectStarted(name=spec.name, arguments=spec.arguments(args, options))
+    asked = recorder.ask(started, None, answers)
+    cancel = None
+    if context.world.is_live:
+        variables = contextvars.copy_context()
+
+        async def work(post: Post) -> None:
+            await _run(post, spec, lambda: _in_context(variables, spec.function, args, options))
+
+        cancel = context.world.begin(asked, work, network=False)
+    try:
+        payload, _, _ = await answers.next()
+    except asyncio.CancelledError:
+        recorder.cancel(asked)
+        if cancel is not None:
+            cancel()
+        raise
+    recorder.close(asked)
+    context.world.finished(asked)
+    return _result(spec, payload)
+
+
+def _call_sync(
+    spec: _Spec, context: DoorContext, args: tuple[Any, ...], options: dict[str, Any]
+) -> Any:
+    marks = _Marks(context)
+    recorder = context.recorder
+    started = EffectStarted(name=spec.name, arguments=spec.arguments(args, options))
+    asked = recorder.ask(started, None, marks)
+    if context.world.is_live:
+        variables = contextvars.copy_context()
+
+        async def work(post: Post) -> None:
+            loop = asyncio.get_running_loop()
+            call = functools.partial(variables.run, spec.function, *args, **options)
+            await _run(post, spec, lambda: loop.run_in_executor(None, call))
+
+        context.world.begin(asked, work, network=False)
+    context.scheduler.wait(marks.ready)
+    recorder.close(asked)
+    context.world.finished(asked)
+    return _result(spec, marks.ready.popleft())
+
+
+class _Marks:
+    """Where a thread that waits for one effect finds its answer."""
+
+    def __init__(self, context: DoorContext) -> None:
+        self.ready: deque[Payload] = deque()
+        self._scheduler = context.scheduler
+        self._participant = context.scheduler.current
+
+    def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
+        """Take the answer and wake the thread."""
+        self.ready.append(payload)
+        self._scheduler.wake(self._participant)
+
+
+async def _in_context(
+    variables: contextvars.Context,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+) -> Any:
+    coroutine: Coroutine[Any, Any, Any] = function(*args, **options)
+    return await asyncio.get_running_loop().create_task(coroutine, context=variables)
+
+
+async def _run(post: Post, spec: _Spec, call: Callable[[], Any]) -> None:
+    """Run the effect outside and post its answer."""
+    try:
+        value = spec.encode(await call())
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the effect's answer
+        post(EffectReturned(failure=failure_of(error)), None, "error")
+    else:
+        post(EffectReturned(value=value), None, "ok")
+
+
+def _result(spec: _Spec, payload: Payload) -> Any:
+    assert isinstance(payload, EffectReturned)  # noqa: S101 - only its answer comes here
+    if payload.failure is not None:
+        raise rebuild(payload.failure)
+    return spec.decode(payload.value if payload.value is not None else msgspec.Raw(b"null"))

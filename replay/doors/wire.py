@@ -1,0 +1,140 @@
+"""What of an HTTP exchange is compared, what is only observed, and what is never recorded.
+
+Credentials go to the wire untouched and are recorded as name and scheme, compared by presence. The
+headers on a closed list are compared; the others may differ between machines and SDK patches.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+
+from replay.doors.dialect import RequestView, ResponseView
+from replay.events.kinds import RequestSent, ResponseStarted, WireObserved
+
+__all__ = [
+    "COMPARED_HEADERS",
+    "CREDENTIAL_HEADERS",
+    "CREDENTIAL_PARAMETERS",
+    "request_head",
+    "request_view",
+    "response_view",
+    "wire_head",
+    "without_cookies",
+]
+
+#: Request headers whose value is a credential. Closed: a new one is a format change.
+CREDENTIAL_HEADERS: Final = frozenset(
+    {
+        "api-key",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-auth-token",
+        "x-goog-api-key",
+    }
+)
+#: Query parameters whose value is a credential.
+CREDENTIAL_PARAMETERS: Final = frozenset(
+    {"access_token", "api_key", "apikey", "key", "sig", "signature", "token"}
+)
+#: Compared for every exchange that no dialect claims.
+COMPARED_HEADERS: Final = frozenset({"accept", "content-type"})
+
+_REQUEST_IDS: Final = ("request-id", "x-request-id", "x-goog-request-id", "cf-ray")
+_SECRET_RESPONSE_HEADERS: Final = frozenset({"set-cookie"})
+
+
+def request_head(request: Any, compared: frozenset[str] | None) -> RequestSent:
+    """Return what is compared of a request, its body apart."""
+    wanted = COMPARED_HEADERS if compared is None else compared
+    path, query, hidden = _target(request)
+    headers = _headers(request)
+    credentials = [(k, _scheme(v)) for k, v in headers if k in CREDENTIAL_HEADERS]
+    credentials += [(f"?{name}", "") for name in hidden]
+    if request.url.userinfo:
+        credentials.append(("userinfo", ""))
+    return RequestSent(
+        method=request.method,
+        path=path,
+        query=query,
+        headers=tuple(sorted((k, v) for k, v in headers if k in wanted)),
+        credentials=tuple(sorted(credentials)),
+    )
+
+
+def wire_head(
+    request: Any, response: ResponseStarted | None, certificate: str | None
+) -> WireObserved:
+    """Return what else was seen on the wire."""
+    found = {} if response is None else {k.lower(): v for k, v in response.headers}
+    url = request.url
+    return WireObserved(
+        scheme=url.scheme,
+        host=url.host if url.port is None else f"{url.host}:{url.port}",
+        headers=tuple(
+            (k, v) for k, v in _headers(request) if k not in CREDENTIAL_HEADERS and k != "host"
+        ),
+        http_version="" if response is None else response.http_version,
+        request_id=next((found[name] for name in _REQUEST_IDS if name in found), None),
+        response_date=found.get("date"),
+        certificate=certificate,
+    )
+
+
+def request_view(request: Any, content: bytes) -> RequestView:
+    """Return a request as a dialect sees it: no credentials."""
+    path, query, _ = _target(request)
+    headers = tuple((k, v) for k, v in _headers(request) if k not in CREDENTIAL_HEADERS)
+    return RequestView(
+        method=request.method, path=path, query=query, headers=headers, body=content
+    )
+
+
+def response_view(head: ResponseStarted, body: bytes, *, complete: bool) -> ResponseView:
+    """Return a response as a dialect sees it."""
+    headers = tuple(
+        (k.lower(), v) for k, v in head.headers if k.lower() not in _SECRET_RESPONSE_HEADERS
+    )
+    return ResponseView(status=head.status, headers=headers, body=body, complete=complete)
+
+
+def without_cookies(head: ResponseStarted) -> ResponseStarted:
+    """Return a head as it is recorded: cookies by name and attributes, not by value."""
+    headers = tuple(
+        (k, _cookie_name(v)) if k.lower() in _SECRET_RESPONSE_HEADERS else (k, v)
+        for k, v in head.headers
+    )
+    return msgspec.structs.replace(head, headers=headers)
+
+
+def _cookie_name(value: str) -> str:
+    name, _, rest = value.partition("=")
+    return f"{name}=recorded;{rest.partition(';')[2]}"
+
+
+def _headers(request: Any) -> list[tuple[str, str]]:
+    return [(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in request.headers.raw]
+
+
+def _scheme(value: str) -> str:
+    """Return the authentication scheme of a credential, and nothing else of it."""
+    scheme, space, _ = value.partition(" ")
+    return scheme if space and scheme.isalpha() and len(scheme) <= 16 else ""  # noqa: PLR2004
+
+
+def _target(request: Any) -> tuple[str, str, list[str]]:
+    """Return path, query without credentials, and the names of those taken out."""
+    path, _, query = request.url.raw_path.decode("ascii", "replace").partition("?")
+    if not query:
+        return path, "", []
+    pairs = parse_qsl(query, keep_blank_values=True)
+    hidden = sorted({k for k, _ in pairs if k.lower() in CREDENTIAL_PARAMETERS})
+    if not hidden:
+        return path, query, []
+    kept = [(k, "" if k in hidden else v) for k, v in pairs]
+    return path, "&".join(f"{quote(k)}={quote(v)}" for k, v in kept), hidden

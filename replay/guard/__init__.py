@@ -1,0 +1,1 @@
+"""What keeps a replay hermetic: every way out is refused or answered from the record."""

@@ -1,0 +1,92 @@
+"""The process guard: an audit hook that refuses ways out during a replay.
+
+It sees what goes through the interpreter: sockets, name look-ups, processes. It refuses, it never lets
+through, so the number of live effects it reports is counted on the far side: attempts that it saw
+and could not stop, of which there are none. Code in C that bypasses the interpreter is beyond it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from replay.errors import HermeticError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["REFUSED_EVENTS", "ProcessGuard"]
+
+#: Audit events of the interpreter that mean a way out.
+REFUSED_EVENTS: Final = frozenset(
+    {
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.startfile",
+        "os.system",
+        "pty.spawn",
+        "socket.bind",
+        "socket.connect",
+        "socket.getaddrinfo",
+        "socket.gethostbyaddr",
+        "socket.gethostbyname",
+        "socket.sendmsg",
+        "socket.sendto",
+        "subprocess.Popen",
+    }
+)
+
+
+class _Hook:
+    """The process's one audit hook; hooks cannot be removed, so it is switched by a count."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.guards: list[ProcessGuard] = []
+        self.installed = False
+
+    def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        if self.guards and event in REFUSED_EVENTS:
+            for guard in self.guards:
+                guard.refused += 1
+            raise HermeticError(
+                f"{event} refused during a replay",
+                hint="record it through a door, or wrap it in an effect",
+            )
+
+
+_HOOK: Final = _Hook()
+
+
+class ProcessGuard:
+    """Refuses ways out of the process while it is entered.
+
+    Attributes:
+        refused: attempts that were stopped.
+        let_through: attempts that were not; 0 by construction, reported all the same.
+    """
+
+    def __init__(self) -> None:
+        self.refused = 0
+        self.let_through = 0
+
+    def __enter__(self) -> ProcessGuard:
+        with _HOOK.lock:
+            if not _HOOK.installed:
+                sys.addaudithook(_HOOK)
+                _HOOK.installed = True
+            _HOOK.guards.append(self)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with _HOOK.lock:
+            _HOOK.guards.remove(self)

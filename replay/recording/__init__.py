@@ -1,0 +1,1 @@
+"""How what happens becomes records: position, causes, index, commitment, and the tape they go to."""

@@ -1,0 +1,43 @@
+"""Where in the user's program something happened, for people; never part of a record."""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+__all__ = ["PLACES_MAX", "place", "user_frames"]
+
+#: Frames of the await chain that are kept.
+PLACES_MAX: Final = 6
+
+_ENGINE: Final = str(Path(__file__).resolve().parent.parent)
+_LIBRARIES: Final = tuple(
+    {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
+_user_files: dict[str, bool] = {}
+
+
+def place(frame: FrameType | None = None) -> str | None:
+    """Return the user's frames, innermost first, as ``file:line function`` joined by `` < ``."""
+    frames = user_frames(frame if frame is not None else sys._getframe(1))  # noqa: SLF001
+    return " < ".join(f"{file}:{line} {name}" for file, line, name in frames) or None
+
+
+def user_frames(frame: FrameType | None) -> list[tuple[str, int, str]]:
+    """Return (file, line, function) of frames outside engine and libraries, innermost first."""
+    found: list[tuple[str, int, str]] = []
+    while frame is not None and len(found) < PLACES_MAX:
+        code = frame.f_code
+        name = code.co_filename
+        is_user = _user_files.get(name)
+        if is_user is None:
+            is_user = _user_files[name] = not (
+                name.startswith(("<", _ENGINE, *_LIBRARIES)) or "site-packages" in name
+            )
+        if is_user:
+            found.append((name, frame.f_lineno, code.co_name))
+        frame = frame.f_back
+    return found

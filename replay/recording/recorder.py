@@ -1,0 +1,426 @@
+"""The recorder: the only writer of records, the same while recording and while replaying.
+
+It gives each record its position, causes, Lamport time, index and commitment, and hands it to a
+tape. While replaying the tape compares; nothing else differs. Readings that follow one another and
+chunks that follow one another share a record, which stays open until any other record comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
+
+from replay.events.entry import Entry
+from replay.events.header import Header, encode_header
+from replay.events.kinds import (
+    ChunksReceived,
+    EffectCancelled,
+    OutputWritten,
+    Payload,
+    Reading,
+    ReadingsTaken,
+    kind_of,
+)
+from replay.events.payload import encode_head, split
+from replay.scheduler.ports import Halted
+from replay.recording.place import place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.recording.divergence import Divergence
+    from replay.doors.secrets import Scrubber, StreamScrubber
+    from replay.events.header import Media, Outcome, Trigger
+    from replay.events.parts import PartTable
+    from replay.scheduler.actor import Actor
+    from replay.scheduler.core import Scheduler
+    from replay.recording.tape import Tape
+
+__all__ = ["CHUNKS_BYTES_MAX", "READINGS_MAX", "Asked", "Diverged", "Recorder", "Target"]
+
+CHUNKS_BYTES_MAX: Final = 64 * 1024
+READINGS_MAX: Final = 1024
+
+
+class Target(Protocol):
+    """Who waits for the answers to a question."""
+
+    def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
+        """Take one answer; runs on the schedule, as the actor that asked."""
+        ...
+
+
+class Diverged(Exception):
+    """Stops a replay; carries the difference as a value."""
+
+    def __init__(self, divergence: Divergence) -> None:
+        super().__init__(divergence.summary())
+        self.divergence = divergence
+
+
+class Asked:
+    """A question that is open: an effect or an exchange in flight."""
+
+    __slots__ = ("actor", "index", "parts", "scrubber", "seq", "target")
+
+    def __init__(self, seq: int, actor: Actor, index: int, target: Target) -> None:
+        self.seq = seq
+        self.actor = actor
+        self.index = index
+        self.target = target
+        self.parts = 0
+        self.scrubber: StreamScrubber | None = None
+
+
+class _Draft(msgspec.Struct, kw_only=True):
+    """What is fixed about a record when it begins, before its payload is complete."""
+
+    seq: int
+    actor: object
+    participant: int
+    task: int
+    causes: tuple[int, ...]
+    lamport: int
+    time: int
+    trigger: Trigger
+    index: int
+    answers: int | None = None
+    part: int | None = None
+    callbacks: int | None = None
+
+
+class _Readings:
+    """An open record of readings."""
+
+    def __init__(self, draft: _Draft, actor: Actor) -> None:
+        self.draft = draft
+        self.actor = actor
+        self.readings: list[Reading] = []
+
+
+class _Chunks:
+    """An open record of chunks of one exchange."""
+
+    def __init__(self, draft: _Draft, asked: Asked) -> None:
+        self.draft = draft
+        self.asked = asked
+        self.chunks: list[tuple[int, int]] = []
+        self.data: list[bytes] = []
+        self.size = 0
+
+
+class _Output:
+    """Bytes written since the last record."""
+
+    def __init__(self, actor: Actor, stream: str) -> None:
+        self.actor = actor
+        self.stream = stream
+        self.marks: list[tuple[int, int]] = []
+        self.data: list[bytes] = []
+
+
+class Recorder:
+    """Makes the records of one run, in order."""
+
+    def __init__(self, tape: Tape, parts: PartTable, scrubber: Scrubber, start: int) -> None:
+        self.tape = tape
+        self.scrubber = scrubber
+        self.scheduler: Scheduler  # set once, by the session, before the first record of a task
+        self.size = 0
+        self.open: dict[int, Asked] = {}
+        #: Claimed time of the last input.
+        self.time = start
+        #: Chunks in the record of chunks that came last, 0 once any other record came.
+        self._chunk_count = 0
+        self._parts = parts
+        self._group: _Readings | _Chunks | None = None
+        self._output: _Output | None = None
+        self.settle: Callable[[], None] = lambda: None
+
+    # --- derived ------------------------------------------------------------------------------
+
+    def derive(
+        self,
+        payload: Payload,
+        body: bytes | None = None,
+        *,
+        actor: Actor | None = None,
+        outcome: Outcome = "ok",
+    ) -> int:
+        """Record what the program did; return its seq."""
+        self._check_halted()
+        self._before()
+        actor = actor or self.scheduler.actor()
+        draft = self._draft(actor, kind_of(payload))
+        self._commit(draft, payload, body, outcome)
+        return draft.seq
+
+    def ask(self, payload: Payload, body: bytes | None, target: Target) -> Asked:
+        """Record a question to the outside and keep it open until closed."""
+        self._check_halted()
+        self._before()
+        actor = self.scheduler.actor()
+        draft = self._draft(actor, kind_of(payload))
+        self._commit(draft, payload, body, "ok")
+        asked = Asked(draft.seq, actor, draft.index, target)
+        self.open[draft.seq] = asked
+        return asked
+
+    def close(self, asked: Asked) -> None:
+        """Close a question that was answered in full."""
+        self.open.pop(asked.seq, None)
+
+    def cancel(self, asked: Asked) -> bool:
+        """Record that the program gave up on a question; late answers are dropped unlogged."""
+        if self.open.pop(asked.seq, None) is None or self.scheduler.halted is not None:
+            return False
+        self.derive(EffectCancelled(effect=asked.seq), outcome="cancelled")
+        return True
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Take bytes that the program wrote; they become a record when the next one comes."""
+        self._check_halted()
+        actor = self.scheduler.actor()
+        output = self._output
+        if output is not None and (output.actor is not actor or output.stream != stream):
+            self._before()
+            output = None
+        if output is None:
+            output = self._output = _Output(actor, stream)
+        marks = output.marks
+        if marks and marks[-1][0] == self._chunk_count:
+            marks[-1] = (self._chunk_count, marks[-1][1] + len(data))
+        else:
+            marks.append((self._chunk_count, len(data)))
+        output.data.append(data)
+
+    # --- inputs -------------------------------------------------------------------------------
+
+    def note(self, payload: Payload) -> int:
+        """Record something about the run that the program does not see."""
+        self._before()
+        draft = self._draft(self.scheduler.actor(), kind_of(payload))
+        self._commit(draft, payload, None, "ok")
+        return draft.seq
+
+    def deliver(
+        self,
+        asked: Asked | None,
+        payload: Payload,
+        body: bytes | None,
+        outcome: Outcome,
+        callbacks: int | None,
+        seen: Payload | None = None,
+    ) -> None:
+        """Record an answer from outside and hand it to whoever asked.
+
+        Args:
+            asked: the question; None for time that passed.
+            payload, body, outcome: what is recorded.
+            callbacks: callbacks run since the last delivery, into a busy program only.
+            seen: what the program gets, if not the payload.
+        """
+        self._before()
+        self.time = self.scheduler.now
+        actor = self.scheduler.root if asked is None else asked.actor
+        draft = self._draft(actor, kind_of(payload), asked, callbacks)
+        self._commit(draft, payload, body, outcome)
+        if asked is not None:
+            before = self.scheduler.acting(actor)
+            try:
+                asked.target.receive(seen or payload, body or b"", outcome)
+            finally:
+                self.scheduler.acting(before)
+
+    def deliver_chunk(
+        self, asked: Asked, data: bytes, callbacks: int | None, *, fresh: bool | None = None
+    ) -> None:
+        """Record a chunk of a body, with the chunks before it if nothing came between.
+
+        Args:
+            fresh: whether the chunk begins a record; None lets the rules of recording decide.
+        """
+        group = self._group
+        if fresh is None:
+            fresh = not (
+                isinstance(group, _Chunks)
+                and group.asked is asked
+                and group.size < CHUNKS_BYTES_MAX
+                and callbacks is None
+                and group.draft.callbacks is None
+            )
+        if fresh or not isinstance(group, _Chunks):
+            self._before()
+            self.time = self.scheduler.now
+            draft = self._draft(asked.actor, "ChunksReceived", asked, callbacks)
+            group = self._group = _Chunks(draft, asked)
+        if asked.scrubber is None:
+            asked.scrubber = self.scrubber.stream()
+        kept = asked.scrubber.feed(data)
+        group.chunks.append((len(kept), self.scheduler.now))
+        group.data.append(kept)
+        group.size += len(kept)
+        self.time = self.scheduler.now
+        self._chunk_count = len(group.chunks)
+        before = self.scheduler.acting(asked.actor)
+        try:
+            asked.target.receive(_CHUNK, data, "ok")
+        finally:
+            self.scheduler.acting(before)
+
+    def reading(self, reading: Reading, *, fresh: bool | None = None) -> None:
+        """Record a reading, with the readings of the same actor before it if nothing came between."""
+        actor = self.scheduler.actor()
+        group = self._group
+        if fresh is None:
+            fresh = not (
+                isinstance(group, _Readings)
+                and group.actor is actor
+                and len(group.readings) < READINGS_MAX
+            )
+        if fresh or not isinstance(group, _Readings):
+            self._before()
+            self.time = reading.time
+            group = self._group = _Readings(self._draft(actor, "ReadingsTaken"), actor)
+        group.readings.append(reading)
+
+    @property
+    def open_chunks(self) -> Asked | None:
+        """The exchange whose record of chunks is open."""
+        group = self._group
+        return group.asked if isinstance(group, _Chunks) else None
+
+    @property
+    def reading_actor(self) -> Actor | None:
+        """The actor whose record of readings is open."""
+        group = self._group
+        return group.actor if isinstance(group, _Readings) else None
+
+    def close_group(self) -> None:
+        """Close the open record of readings or chunks."""
+        group, self._group = self._group, None
+        if group is None:
+            return
+        head: Payload
+        if isinstance(group, _Readings):
+            head = ReadingsTaken(readings=tuple(group.readings))
+            self._commit(group.draft, head, None, "ok")
+        else:
+            head = ChunksReceived(chunks=tuple(group.chunks))
+            # Scrubbed chunk by chunk already: cuts do not fall where the whole would be cut.
+            self._commit(group.draft, head, b"".join(group.data), "ok", scrubbed=True)
+
+    def flush(self) -> None:
+        """Close what is open: the group, then the output written during it."""
+        self._before()
+
+    # --- the one way to a record --------------------------------------------------------------
+
+    def _check_halted(self) -> None:
+        if self.scheduler.halted is not None:
+            raise Halted from self.scheduler.halted
+
+    def _before(self) -> None:
+        """Close what another record closes: open group, pending output, announced spawns."""
+        if self._group is not None:
+            self.close_group()
+        output = self._output
+        if output is not None:
+            self._output = None
+            draft = self._draft(output.actor, "OutputWritten")
+            head = OutputWritten(stream=output.stream, marks=tuple(output.marks))
+            self._commit(draft, head, b"".join(output.data), "ok")
+        self._chunk_count = 0
+        if self.scheduler.unsettled:
+            self.settle()
+
+    def _draft(
+        self,
+        actor: Actor,
+        kind: str,
+        asked: Asked | None = None,
+        callbacks: int | None = None,
+    ) -> _Draft:
+        seq = self.size
+        self.size = seq + 1
+        causes, lamport = actor.advance(seq)
+        if asked is None:
+            index = actor.counts.get(kind, 0)
+            actor.counts[kind] = index + 1
+            answers = part = None
+        else:
+            index, answers, part = asked.index, asked.seq, asked.parts
+            asked.parts = part + 1
+            if asked.seq not in causes:
+                causes = tuple(sorted({*causes, asked.seq}))
+        return _Draft(
+            seq=seq,
+            actor=actor,
+            participant=actor.participant,
+            task=actor.number,
+            causes=causes,
+            lamport=lamport,
+            time=self.time,
+            trigger=self.scheduler.trigger,
+            index=index,
+            answers=answers,
+            part=part,
+            callbacks=callbacks,
+        )
+
+    def _commit(
+        self,
+        draft: _Draft,
+        payload: Payload,
+        body: bytes | None,
+        outcome: Outcome,
+        *,
+        scrubbed: bool = False,
+    ) -> None:
+        head = encode_head(payload)
+        scrubber = self.scrubber
+        if scrubber.secrets:
+            head = scrubber.scrub(head)
+            if body and not scrubbed:
+                body = scrubber.scrub(body)
+        refs, brought, commitment, size = self._parts.commit(split(head, body))
+        media: Media = "json" if body is None else "framed"
+        header = Header(
+            answers=draft.answers,
+            callbacks=draft.callbacks,
+            causes=draft.causes,
+            commitment=commitment,
+            index=draft.index,
+            kind=kind_of(payload),
+            lamport=draft.lamport,
+            media=media,
+            outcome=outcome,
+            part=draft.part,
+            participant=draft.participant,
+            seq=draft.seq,
+            size=size,
+            task=draft.task,
+            time=draft.time,
+            trigger=draft.trigger,
+            v=1,
+        )
+        entry = Entry(
+            header=header,
+            raw=encode_header(header),
+            parts=refs,
+            brought=brought,
+            place=place() if self.tape.wants_places else None,
+        )
+        divergence = self.tape.put(entry)
+        if divergence is not None:
+            self.diverge(divergence)
+
+    def diverge(self, divergence: Divergence) -> None:
+        """Fix the verdict and stop the program."""
+        reason = Diverged(divergence)
+        self.scheduler.halt(reason)
+        raise Halted from reason
+
+
+_CHUNK: Final = ChunksReceived(chunks=())

@@ -1,0 +1,280 @@
+"""The scheduler: participants, the baton, time, and what happens when nobody can run.
+
+Rules
+    1. Exactly one participant holds the baton; it gives it up only inside :meth:`Scheduler.wait`.
+    2. When no participant can run, either the earliest timer fires or one input enters; then
+       everything runs until idle again. Timers with a deadline up to an input's time fire before
+       it, one at a time.
+    3. A program that does not idle within a number of callbacks gets one input anyway.
+    4. All of the above is a function of the inputs. Nothing here reads a clock.
+"""
+
+from __future__ import annotations
+
+import gc
+from _thread import allocate_lock, get_ident
+from collections import deque
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+from replay.scheduler.actor import Actor
+from replay.scheduler.ports import FAR, Halted, Inputs, Ledger, Stalled
+from replay.scheduler.timers import Timers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sized
+
+__all__ = ["ACTOR", "Participant", "Scheduler"]
+
+#: The actor whose code runs in this context. Tasks set it in their own context, and a callback
+#: runs in the context of whoever registered it, so it is part of that actor's program.
+ACTOR: ContextVar[Actor] = ContextVar("ritornello_actor")
+
+
+class Participant:
+    """A thread that takes part in the schedule.
+
+    Attributes:
+        number: order of creation; 0 is the main thread.
+        actor: the owner of records made outside any task of this thread.
+        loops: event loops running on this thread, innermost last.
+    """
+
+    __slots__ = ("actor", "alive", "gate", "ident", "loops", "number", "queued")
+
+    def __init__(self, number: int, actor: Actor) -> None:
+        self.number = number
+        self.actor = actor
+        self.loops: list[object] = []
+        self.queued = False
+        self.alive = True
+        self.ident = 0
+        self.gate = allocate_lock()
+        self.gate.acquire()
+
+
+class Scheduler:
+    """Runs one program deterministically; see the rules in the module docstring.
+
+    Args:
+        inputs: where delivered inputs come from.
+        ledger: who is told of tasks and threads.
+        start: claimed time at the start, microseconds since the Unix epoch.
+        monotonic: the monotonic clock at that moment, microseconds.
+        collect_every: idle points between two full garbage collections.
+    """
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        ledger: Ledger,
+        *,
+        start: int,
+        monotonic: int,
+        collect_every: int,
+    ) -> None:
+        self.inputs = inputs
+        self.ledger = ledger
+        self.timers = Timers()
+        self.now = start
+        self.root = Actor(None, 0)
+        self.root.number = 0
+        self.participants = [Participant(0, self.root)]
+        self.participants[0].ident = get_ident()
+        self.current = self.participants[0]
+        #: What set the program going: "start", "delivery", "timer" or "busy".
+        self.trigger = "start"
+        #: Callbacks since the last delivery, and the count at which to look for an input.
+        self.ran = 0
+        self.limit = FAR
+        #: Whether a spawn is announced and not yet recorded.
+        self.unsettled = False
+        #: Set while engine code runs on a participant's thread: the doors let it through.
+        self.inside = False
+        self.halted: BaseException | None = None
+        #: Called once at idle points until it returns True; libraries are imported late.
+        self.late_patches: list[Callable[[], bool]] = []
+        self._offset = start - monotonic
+        self._acting: Actor | None = None
+        self._runnable: deque[Participant] = deque()
+        self._numbers = 0
+        self._idle_points = 0
+        self._collect_every = collect_every
+        self._collected_before = True
+
+    # --- identity -----------------------------------------------------------------------------
+
+    def number(self) -> int:
+        """Return the next creation number; tasks and futures hash by it."""
+        self._numbers += 1
+        return self._numbers
+
+    def actor(self) -> Actor:
+        """Return whose code is running."""
+        if self._acting is not None:
+            return self._acting
+        participant = self.current
+        return ACTOR.get(participant.actor) if participant.loops else participant.actor
+
+    def owns_this_thread(self) -> bool:
+        """Return whether the calling thread holds the baton and runs the program's code."""
+        return self.current.ident == get_ident() and not self.inside
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Return loop time in seconds, on the epoch of the monotonic clock."""
+        return (self.now - self._offset) / 1_000_000
+
+    def deadline(self, when: float) -> int:
+        """Return the claimed time, in microseconds, of a loop time in seconds."""
+        if when >= FAR / 2_000_000:
+            return FAR
+        exact = int(when * 1_000_000)
+        return self._offset + (exact if exact >= when * 1_000_000 else exact + 1)
+
+    def move_clock(self, time: int) -> None:
+        """Move loop time forward to a clock reading."""
+        self.now = max(self.now, time)
+
+    # --- the baton ----------------------------------------------------------------------------
+
+    def wake(self, participant: Participant) -> None:
+        """Let a waiting participant look again at what it waits for."""
+        if not participant.queued and participant is not self.current:
+            participant.queued = True
+            self._runnable.append(participant)
+
+    def wait(self, ready: Sized) -> None:
+        """Give up the baton until ``ready`` is not empty. Called by the holder only."""
+        me = self.current
+        while not ready:
+            if self.halted is not None:
+                raise Halted from self.halted
+            if self._runnable:
+                self._hand_to(self._next(), me)
+            else:
+                self._advance()
+
+    def join(self, participant: Participant) -> None:
+        """A new thread waits here for the baton for the first time."""
+        participant.ident = get_ident()
+        participant.gate.acquire()
+        if self.halted is not None:
+            raise Halted from self.halted
+
+    def leave(self) -> None:
+        """A thread ends: hand the baton on without waiting for it again."""
+        self.current.alive = False
+        nxt = self._next() if self._runnable else self.participants[0]
+        self.current = nxt
+        nxt.gate.release()
+
+    def release_threads(self) -> None:
+        """Let every other thread end: run what can run, then stop what still waits.
+
+        Called by the main thread when the program has ended or was halted.
+        """
+        me = self.current
+        while self._runnable and self.halted is None:
+            self._hand_to(self._next(), me)
+        if self.halted is None:
+            self.halt(Halted("the run ended"))
+        for participant in self.participants[1:]:
+            if participant.alive:
+                self._hand_to(participant, me)
+
+    def _next(self) -> Participant:
+        participant = self._runnable.popleft()
+        participant.queued = False
+        return participant
+
+    def _hand_to(self, other: Participant, me: Participant) -> None:
+        self.current = other
+        other.gate.release()
+        me.gate.acquire()
+
+    # --- idle ---------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Nobody can run: let one timer fire or one input enter."""
+        if self.unsettled:
+            self.ledger.settle()
+        self.inside = True
+        try:
+            self._idle_points += 1
+            if self._idle_points % self._collect_every == 0:
+                self.inside = False
+                gc.collect()  # finalizers are the program's code and may make somebody ready
+                return
+            if self.late_patches:
+                self.late_patches = [patch for patch in self.late_patches if not patch()]
+            due = self.timers.due()
+            time = self.inputs.peek(due)
+            if time is not None:
+                time = max(time, self.now)
+            if due is not None and (time is None or due <= time):
+                self._fire()
+                return
+            if time is None:
+                raise Stalled
+            self._enter(time, "delivery", None)
+        finally:
+            self.inside = False
+
+    def busy(self) -> None:
+        """The program has not idled for long: let an input enter if there is one."""
+        self.inside = True
+        try:
+            time = self.inputs.busy(self.ran, self.timers.due())
+            if time is None:
+                self.limit = self.inputs.busy_limit(self.ran)
+                return
+            time = max(time, self.now)
+            due = self.timers.due()
+            while due is not None and due <= time:
+                self._fire()
+                due = self.timers.due()
+            self._enter(time, "busy", self.ran)
+        finally:
+            self.inside = False
+
+    def _fire(self) -> None:
+        deadline, timer = self.timers.pop()
+        self.now = max(self.now, deadline)
+        self.trigger = "timer"
+        timer.fire()
+
+    def _enter(self, time: int, trigger: str, callbacks: int | None) -> None:
+        self.now = time
+        self.trigger = trigger
+        self.inputs.enter(time, callbacks)
+        self.ran = 0
+        self.limit = self.inputs.busy_limit(0)
+
+    def acting(self, actor: Actor | None) -> Actor | None:
+        """Let engine code act as an actor; return who acted before."""
+        before, self._acting = self._acting, actor
+        return before
+
+    def halt(self, reason: BaseException) -> None:
+        """Stop the program: every wait from now on raises. The first reason stands."""
+        if self.halted is None:
+            self.halted = reason
+
+    def start(self) -> None:
+        """Begin: garbage is collected at counted points only, from here on."""
+        self.limit = self.inputs.busy_limit(0)
+        self._collected_before = gc.isenabled()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def stop(self) -> None:
+        """End: give garbage collection back."""
+        gc.unfreeze()
+        if self._collected_before:
+            gc.enable()
+        self.timers.clear()
+
+

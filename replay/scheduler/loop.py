@@ -1,0 +1,329 @@
+"""The deterministic event loop: a ready queue and timers, no selector, no socket.
+
+It derives from AbstractEventLoop, so what it does not offer is refused by asyncio itself. What it
+runs is decided by :class:`replay.scheduler.core.Scheduler`; it only keeps callbacks in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import weakref
+from asyncio import events, tasks
+from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from replay.scheduler.core import ACTOR, Scheduler
+from replay.scheduler.handle import Handle, TimerHandle
+from replay.scheduler.ports import FAR, Halted
+from replay.scheduler.tasks import Future, Task
+from replay.scheduler.workers import Workers, run_in_worker
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+    from contextvars import Context
+
+    from replay.scheduler.core import Participant
+
+__all__ = ["DeterministicLoop"]
+
+T = TypeVar("T")
+
+
+class DeterministicLoop(asyncio.AbstractEventLoop):
+    """An event loop of one run."""
+
+    def __init__(self, scheduler: Scheduler, workers: Workers) -> None:
+        self.scheduler = scheduler
+        self._workers = workers
+        self._ready: deque[Handle | TimerHandle] = deque()
+        self._participant: Participant | None = None
+        self._stopping = False
+        self._closed = False
+        self._debug = False
+        self._exception_handler: Callable[..., object] | None = None
+        self._task_factory: Callable[..., Any] | None = None
+        self._asyncgens: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+
+    # --- time and callbacks -------------------------------------------------------------------
+
+    def time(self) -> float:
+        """Return loop time in seconds."""
+        return self.scheduler.time()
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle:
+        """Run a callback after those already in line."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        handle = Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle:
+        """Run a callback; the caller is another participant of this run."""
+        if not self.scheduler.owns_this_thread() and not self.scheduler.inside:
+            raise RuntimeError(
+                "call_soon_threadsafe from a thread that this run does not schedule; "
+                "use asyncio.to_thread or loop.run_in_executor"
+            )
+        handle = self.call_soon(callback, *args, context=context)
+        if self._participant is not None:
+            self.scheduler.wake(self._participant)
+        return handle
+
+    def enqueue(self, handle: TimerHandle) -> None:
+        """Put a fired timer in line."""
+        self._ready.append(handle)
+        if self._participant is not None:
+            self.scheduler.wake(self._participant)
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> TimerHandle:
+        """Run a callback after a delay in seconds."""
+        return self.call_at(self.time() + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> TimerHandle:
+        """Run a callback at a loop time in seconds."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        handle = TimerHandle(when, callback, args, self, context)
+        deadline = self.scheduler.deadline(when)
+        if deadline < FAR:
+            self.scheduler.timers.add(deadline, handle)
+            handle._scheduled = True  # noqa: SLF001 - asyncio's own flag
+        return handle
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        if handle._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's own flag
+            self.scheduler.timers.note_cancelled()
+
+    # --- futures, tasks, threads --------------------------------------------------------------
+
+    def create_future(self) -> Future[Any]:
+        """Return a future of this loop."""
+        return Future(loop=self)
+
+    def create_task(  # type: ignore[override]
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        """Return a task of this loop; a task factory set by the program is asked first."""
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        factory = self._task_factory
+        if factory is None:
+            return Task(coro, loop=self, name=name, context=context, **options)
+        if factory is getattr(asyncio, "eager_task_factory", None):
+            return Task(
+                coro, loop=self, name=name, context=context, eager_start=True, **options
+            )
+        if context is not None:
+            options["context"] = context
+        if sys.version_info >= (3, 13) and name is not None:
+            options["name"] = name
+        task: asyncio.Task[T] = factory(self, coro, **options)
+        if sys.version_info < (3, 13) and name is not None:
+            task.set_name(name)
+        return task
+
+    def set_task_factory(self, factory: Callable[..., Any] | None) -> None:
+        """Set the program's task factory."""
+        self._task_factory = factory
+
+    def get_task_factory(self) -> Callable[..., Any] | None:
+        """Return the program's task factory."""
+        return self._task_factory
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: object, func: Callable[..., T], *args: Any
+    ) -> Future[T]:
+        """Run a function in a worker thread of the schedule."""
+        return run_in_worker(self._workers, self, executor, func, args)
+
+    def set_default_executor(self, executor: object) -> None:
+        """Accept and ignore: worker threads belong to the schedule."""
+
+    # --- debugging and errors -----------------------------------------------------------------
+
+    def get_debug(self) -> bool:
+        """Return whether debug mode is set; it changes nothing here."""
+        return self._debug
+
+    def set_debug(self, enabled: bool) -> None:  # noqa: FBT001 - asyncio's signature
+        """Set debug mode."""
+        self._debug = enabled
+
+    def get_exception_handler(self) -> Callable[..., object] | None:
+        """Return the program's exception handler."""
+        return self._exception_handler
+
+    def set_exception_handler(self, handler: Callable[..., object] | None) -> None:
+        """Set the program's exception handler."""
+        self._exception_handler = handler
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        """Report as asyncio does, through its logger."""
+        if self.scheduler.halted is None:
+            asyncio.BaseEventLoop.default_exception_handler(self, context)  # type: ignore[arg-type]
+
+    _current_handle = None  # read by the borrowed handler above
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """Report through the program's handler, or the default one."""
+        if self._exception_handler is None:
+            self.default_exception_handler(context)
+        else:
+            self._exception_handler(self, context)
+
+    # --- running ------------------------------------------------------------------------------
+
+    def is_running(self) -> bool:
+        """Return whether the loop is running."""
+        return self._participant is not None
+
+    def is_closed(self) -> bool:
+        """Return whether the loop was closed."""
+        return self._closed
+
+    def stop(self) -> None:
+        """Stop after the callbacks already in line."""
+        self._stopping = True
+
+    def close(self) -> None:
+        """Drop what is left."""
+        if self.is_running():
+            raise RuntimeError("Cannot close a running event loop")
+        self._closed = True
+        self._ready.clear()
+
+    def run_forever(self) -> None:
+        """Run until stopped."""
+        if self.is_running():
+            raise RuntimeError("This event loop is already running")
+        if events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio itself asks
+            raise RuntimeError("Cannot run the event loop while another loop is running")
+        if self._closed:
+            raise RuntimeError("Event loop is closed")
+        scheduler = self.scheduler
+        if scheduler.halted is not None:
+            raise Halted from scheduler.halted
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(firstiter=self._asyncgens.add, finalizer=self._finalize)
+        self._participant = participant = scheduler.current
+        participant.loops.append(self)
+        events._set_running_loop(self)  # noqa: SLF001 - as asyncio itself does
+        ready = self._ready
+        try:
+            while True:
+                self._run_ready()
+                if self._stopping:
+                    break
+                if not ready:
+                    scheduler.wait(ready)
+        finally:
+            self._stopping = False
+            self._participant = None
+            participant.loops.pop()
+            events._set_running_loop(None)  # noqa: SLF001
+            sys.set_asyncgen_hooks(*hooks)
+
+    def _run_ready(self) -> None:
+        """Run the callbacks that are in line now, as one iteration of asyncio's loop does."""
+        scheduler = self.scheduler
+        ready = self._ready
+        for _ in range(len(ready)):
+            if scheduler.unsettled:
+                scheduler.ledger.settle()
+            if scheduler.ran >= scheduler.limit:
+                scheduler.busy()
+            handle = ready.popleft()
+            if handle._cancelled:  # noqa: SLF001 - asyncio's handle
+                continue
+            scheduler.ran += 1
+            context = handle._context  # noqa: SLF001
+            stamp = handle.stamp
+            if stamp is not None:
+                actor = context.get(ACTOR)
+                if actor is not None:
+                    actor.receive(stamp)
+            try:
+                context.run(handle._callback, *handle._args)  # type: ignore[misc]  # noqa: SLF001
+            except (SystemExit, KeyboardInterrupt, Halted):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio's handles do
+                self.call_exception_handler(
+                    {
+                        "message": f"Exception in callback {handle._callback!r}",  # noqa: SLF001
+                        "exception": error,
+                        "handle": handle,
+                    }
+                )
+            if scheduler.halted is not None:
+                raise Halted from scheduler.halted
+
+    def run_until_complete(self, future: Awaitable[T]) -> T:  # type: ignore[override]
+        """Run until a future is done and return its result."""
+        new = not asyncio.isfuture(future)
+        waited: asyncio.Future[T] = tasks.ensure_future(future, loop=self)  # type: ignore[arg-type]
+        # anyio finds the root task by this very callback.
+        waited.add_done_callback(_run_until_complete_cb)
+        try:
+            self.run_forever()
+        except BaseException:
+            if new and waited.done() and not waited.cancelled():
+                waited.exception()
+            raise
+        finally:
+            waited.remove_done_callback(_run_until_complete_cb)
+        if not waited.done():
+            raise RuntimeError("Event loop stopped before Future completed.")
+        return waited.result()
+
+    def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._asyncgens.discard(generator)
+        if not self._closed:
+            self.call_soon_threadsafe(self.create_task, generator.aclose())
+
+    def shutdown_asyncgens(self) -> Awaitable[None]:  # type: ignore[override]
+        """Close async generators that are still open, in order of their first step."""
+        generators = list(self._asyncgens)
+        self._asyncgens.clear()
+        if generators:
+            return self._close_generators(generators)
+        return self._done()  # no task, hence no record, where there is nothing to do
+
+    async def _close_generators(self, generators: list[AsyncGenerator[Any, Any]]) -> None:
+        await asyncio.gather(
+            *[generator.aclose() for generator in generators], return_exceptions=True
+        )
+
+    def shutdown_default_executor(  # type: ignore[override]
+        self, timeout: float | None = None
+    ) -> Awaitable[None]:
+        """Do nothing: worker threads belong to the schedule."""
+        return self._done()
+
+    def _done(self) -> Awaitable[None]:
+        future = self.create_future()
+        future.set_result(None)
+        return future

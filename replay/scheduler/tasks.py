@@ -1,0 +1,150 @@
+"""Tasks and futures whose hash is their creation number.
+
+Sets of tasks stand inside asyncio and anyio (TaskGroup, wait, as_completed, CancelScope) and are
+iterated; with the default hash their order depends on memory addresses. Both classes also carry
+causal knowledge: who takes a finished one's result knows what it knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from replay.scheduler.actor import Actor, Stamp
+from replay.scheduler.core import ACTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Generator
+
+    from replay.scheduler.loop import DeterministicLoop
+
+__all__ = ["Future", "Task"]
+
+T = TypeVar("T")
+
+
+class Future(asyncio.Future[T]):
+    """A future of the deterministic loop."""
+
+    def __init__(self, *, loop: DeterministicLoop) -> None:
+        self._number = loop.scheduler.number()
+        self._knowledge: Stamp | None = None
+        self._scheduler = loop.scheduler
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def set_result(self, result: T, /) -> None:
+        """Set the result and remember what the setter knows."""
+        self._knowledge = self._scheduler.actor().stamp()
+        super().set_result(result)
+
+    def set_exception(self, exception: type | BaseException, /) -> None:
+        """Set the exception and remember what the setter knows."""
+        self._knowledge = self._scheduler.actor().stamp()
+        super().set_exception(exception)
+
+    def result(self) -> T:
+        """Return the result; the caller takes over the setter's knowledge."""
+        self._hand_over()
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """Return the exception; the caller takes over the setter's knowledge."""
+        self._hand_over()
+        return super().exception()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the result; a finished future hands over its setter's knowledge at once."""
+        self._hand_over()
+        return super().__await__()
+
+    def _hand_over(self) -> None:
+        if self._knowledge is not None:
+            self._scheduler.actor().receive(self._knowledge)
+
+
+class Task(asyncio.Task[T]):
+    """A task of the deterministic loop: one actor."""
+
+    def __init__(
+        self,
+        coro: Coroutine[Any, Any, T],
+        *,
+        loop: DeterministicLoop,
+        name: str | None = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> None:
+        scheduler = loop.scheduler
+        self._number = number = scheduler.number()
+        self._scheduler = scheduler
+        self._chosen: str | None = name
+        parent = scheduler.actor()
+        self.actor = actor = Actor(parent, scheduler.current.number)
+        actor.coroutine = coro
+        if context is None:
+            context = copy_context()
+        try:
+            context.run(ACTOR.set, actor)
+        except RuntimeError:
+            # The program runs the task in a context that is entered right now, its own: the task
+            # then shares its parent's entry in the causal clock.
+            self.actor = actor = parent
+        if actor is not parent:
+            scheduler.ledger.spawned(actor, coro, lambda: self._chosen)
+            scheduler.unsettled = True
+        super().__init__(
+            coro, loop=loop, name=name or f"Task-{number}", context=context, **options
+        )
+        if actor is not parent:
+            self.add_done_callback(_record_end, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def set_name(self, value: object, /) -> None:
+        """Name the task; before its first step this is its label."""
+        self._chosen = str(value)
+        super().set_name(value)
+
+    def record_end(self) -> None:
+        """Record that the task ended; once, and before anybody acts on it."""
+        actor = self.actor
+        if actor.ended or self._scheduler.halted is not None:
+            return
+        error: BaseException | None
+        if self.cancelled():
+            error = asyncio.CancelledError()
+        else:
+            error = super().exception()
+            # Looking is not retrieving: asyncio still reports an exception nobody fetched.
+            self._log_traceback = error is not None and self._log_traceback
+        self._scheduler.ledger.ended(actor, error)
+
+    def result(self) -> T:
+        """Return the result; the caller takes over the task's knowledge."""
+        self._hand_over()
+        return super().result()
+
+    def exception(self) -> BaseException | None:
+        """Return the exception; the caller takes over the task's knowledge."""
+        self._hand_over()
+        return super().exception()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        """Wait for the task; a finished one hands over its knowledge at once."""
+        self._hand_over()
+        return super().__await__()
+
+    def _hand_over(self) -> None:
+        if self.done():
+            self.record_end()
+            self._scheduler.actor().receive(self.actor.stamp())
+
+
+def _record_end(task: asyncio.Task[Any]) -> None:
+    if isinstance(task, Task):
+        task.record_end()

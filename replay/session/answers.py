@@ -1,0 +1,97 @@
+"""Synchronous questions answered: from the world and recorded, or from the record."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from replay.errors import IntegrityError
+from replay.events.kinds import Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.doors.answering import Value
+    from replay.recording.recorder import Recorder
+    from replay.scheduler.core import Scheduler
+    from replay.sources.live import LiveClock
+    from replay.sources.recorded import RecordedInputs
+
+__all__ = ["LiveAnswers", "RecordedAnswers"]
+
+_ENVIRONMENT = ("env", "env_names")
+
+
+class _Answers:
+    """What both sides share: the environment is read once a name, as a process sees it."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._environment: dict[tuple[str, str], Value] = {}
+
+    def answer(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
+        """Answer one question of the program."""
+        if source not in _ENVIRONMENT:
+            return self._ask(source, argument, live)
+        key = (source, argument)
+        if key not in self._environment:
+            self._environment[key] = self._ask(source, argument, live)
+        return self._environment[key]
+
+    def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
+        raise NotImplementedError
+
+
+class LiveAnswers(_Answers):
+    """Answers from the world; each becomes part of the record."""
+
+    def __init__(self, scheduler: Scheduler, recorder: Recorder, clock: LiveClock) -> None:
+        super().__init__(scheduler)
+        self._recorder = recorder
+        self._clock = clock
+
+    def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
+        scheduler = self._scheduler
+        scheduler.inside = True
+        try:
+            value = live()
+            if source.endswith("_ns"):
+                scheduler.move_clock(self._clock.now())
+        finally:
+            scheduler.inside = False
+        reading = Reading(source, argument, _encode(value), scheduler.now)
+        self._recorder.reading(reading)
+        return value
+
+
+class RecordedAnswers(_Answers):
+    """Answers from the record, in order, checked against what was asked."""
+
+    def __init__(self, scheduler: Scheduler, inputs: RecordedInputs) -> None:
+        super().__init__(scheduler)
+        self._inputs = inputs
+
+    def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
+        reading = self._inputs.reading(source, argument)
+        self._scheduler.move_clock(reading.time)
+        return _decode(reading)
+
+
+def _encode(value: Value) -> msgspec.Raw:
+    if isinstance(value, bytes):
+        return msgspec.Raw(msgspec.json.encode({"base64": base64.b64encode(value).decode()}))
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def _decode(reading: Reading) -> Value:
+    value = msgspec.json.decode(
+        reading.value, type=dict[str, str] | list[str] | str | int | float | bool | None
+    )
+    if isinstance(value, dict):
+        try:
+            return base64.b64decode(value["base64"], validate=True)
+        except (KeyError, ValueError):
+            raise IntegrityError(f"a reading of {reading.source} is malformed") from None
+    return value

@@ -1,0 +1,107 @@
+"""The library's face: record an asynchronous function, replay it, and say what runs again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from replay.bundle.reader import BundleReader
+from replay.errors import NotFoundError
+from replay.log.duckdb_store import DuckDBStore
+from replay.log.workspace import Workspace
+from replay.session.record import DEFAULT_WORKSPACE, Recording, record_program
+from replay.session.replay import replay_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from replay.doors.dialect import Dialect
+    from replay.session.report import Report
+
+__all__ = ["BUNDLE_SUFFIX", "entry_of", "open_run", "record", "replay"]
+
+T = TypeVar("T")
+
+BUNDLE_SUFFIX: Final = ".ritornello"
+
+
+def record(
+    main: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    workspace: Path | str = DEFAULT_WORKSPACE,
+    dialects: tuple[Dialect, ...] | None = None,
+    seed: bytes | None = None,
+) -> Recording[T]:
+    """Run an asynchronous function, as ``asyncio.run(main())`` would, and record it.
+
+    Args:
+        main: a coroutine function without arguments.
+        workspace: directory that holds the runs.
+        dialects: readings of provider exchanges; those installed, if not given.
+        seed: 16 bytes that all seeds of the run derive from; from the system if not given.
+
+    Returns:
+        The sealed run; ``result()`` gives what the function returned, or raises what it raised.
+
+    Raises:
+        LogError: the log cannot be written; nothing that depended on it left the process.
+        UsageError: an event loop is running in this thread.
+    """
+    return record_program(
+        lambda: asyncio.run(main()),
+        workspace=workspace,
+        entry=entry_of(main),
+        dialects=dialects,
+        seed=seed,
+    )
+
+
+def replay(
+    run: str | Path,
+    main: Callable[[], Coroutine[Any, Any, object]],
+    *,
+    workspace: Path | str = DEFAULT_WORKSPACE,
+    dialects: tuple[Dialect, ...] | None = None,
+) -> Report:
+    """Run a recorded function again on its recorded inputs and compare every consequence.
+
+    Args:
+        run: a run id or a unique beginning of one, ``last``, or the path of a bundle.
+        main: the function that was recorded, as it is now.
+        workspace: directory that holds the runs.
+        dialects: readings of provider exchanges; those installed, if not given.
+
+    Raises:
+        NotFoundError: there is no such run or bundle.
+        IntegrityError: the record cannot be read at all.
+    """
+    reader = open_run(run, workspace=workspace)
+    try:
+        return replay_log(reader, lambda: asyncio.run(main()), dialects=dialects)
+    finally:
+        reader.close()
+
+
+def open_run(run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE) -> DuckDBStore | BundleReader:
+    """Open a run of the workspace, or a bundle, for reading.
+
+    Raises:
+        NotFoundError: there is no such run or bundle.
+        IntegrityError: it cannot be read.
+    """
+    path = Path(run)
+    if path.suffix == BUNDLE_SUFFIX:
+        if not path.is_file():
+            raise NotFoundError("no such bundle", where=str(path))
+        return BundleReader.open(path)
+    place = Workspace.open(Path(workspace), create=False)
+    return DuckDBStore.open(place.run_directory(str(run)), read_only=True)
+
+
+def entry_of(function: object) -> str:
+    """Return ``file.py:qualname`` of a function, for finding it again."""
+    code = getattr(function, "__code__", None)
+    file = code.co_filename if code is not None else getattr(function, "__module__", "?")
+    return f"{file}:{getattr(function, '__qualname__', type(function).__qualname__)}"
+

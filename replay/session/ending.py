@@ -1,0 +1,65 @@
+"""The end of a run: its outcome and its seal, the same while recording and while replaying."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from replay.events.kinds import Failure, RunEnded, RunSealed
+
+if TYPE_CHECKING:
+    from replay.events.header import Outcome
+    from replay.recording.recorder import Recorder
+
+__all__ = ["Reason", "end_run"]
+
+Reason = Literal["completed", "failed", "cancelled"]
+
+
+def end_run(recorder: Recorder, value: object, error: BaseException | None) -> Reason:
+    """Record how the program ended, and seal the run; return the reason of the seal."""
+    reason: Reason = "completed"
+    outcome: Outcome = "ok"
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        reason, outcome = "cancelled", "cancelled"
+    elif isinstance(error, SystemExit):
+        if _exit_code(error) != 0:
+            reason, outcome = "failed", "error"
+    elif error is not None:
+        reason, outcome = "failed", "error"
+    root = recorder.scheduler.root
+    recorder.derive(_ended(value, error), actor=root, outcome=outcome)
+    recorder.derive(RunSealed(reason=reason, events=recorder.size + 1), actor=root)
+    return reason
+
+
+def _ended(value: object, error: BaseException | None) -> RunEnded:
+    if isinstance(error, SystemExit):
+        return RunEnded(exit_code=_exit_code(error))
+    if error is not None:
+        return RunEnded(failure=_failure(error))
+    kind = f"{type(value).__module__}:{type(value).__qualname__}"
+    try:
+        return RunEnded(
+            value=msgspec.Raw(msgspec.json.encode(value, order="deterministic")), type=kind
+        )
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return RunEnded(type=kind)
+
+
+def _failure(error: BaseException) -> Failure:
+    """Return the program's own exception: class and plain arguments, no text of objects."""
+    plain = all(type(a) in (str, int, float, bool, type(None)) for a in error.args)
+    return Failure(
+        type=f"{type(error).__module__}:{type(error).__qualname__}",
+        arguments=msgspec.Raw(msgspec.json.encode(error.args if plain else [])),
+    )
+
+
+def _exit_code(error: SystemExit) -> int:
+    code = error.code
+    if code is None:
+        return 0
+    return code if isinstance(code, int) else 1

@@ -1,0 +1,282 @@
+"""Recording: run a program live, every input and every consequence on record, sealed at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
+
+import msgspec
+
+from replay.doors.context import DoorContext
+from replay.doors.scrub import Scrubber
+from replay.doors.secrets import MIN_SECRET_LENGTH, Secret, SecretError, is_secret_name, make_surrogate
+from replay.errors import WorkflowError
+from replay.events.digest import SALT_BYTES
+from replay.events.kinds import RunStarted, SecretRegistered
+from replay.events.parts import PartTable
+from replay.events.payload import SPLITTER_VERSION
+from replay.log.duckdb_store import DuckDBStore
+from replay.log.head import head_writer
+from replay.log.run_id import new_run_id
+from replay.log.workspace import Workspace
+from replay.log.writer import Writer
+from replay.recording.recorder import CHUNKS_BYTES_MAX, READINGS_MAX, Recorder
+from replay.recording.tape import LiveTape
+from replay.scheduler.core import Scheduler
+from replay.scheduler.ports import Halted, Stalled
+from replay.session.answers import LiveAnswers
+from replay.session.ending import Reason, end_run
+from replay.session.extensions import load_dialects
+from replay.session.ledger import SEED_BYTES, TaskLedger
+from replay.session.stage import Stage
+from replay.sources.live import BUSY_CALLBACKS, LINGER_US, LiveClock, LiveInputs
+from replay.sources.outside import LiveWorld
+from replay.version import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.doors.dialect import Dialect
+
+__all__ = ["DEFAULT_WORKSPACE", "SCHEDULER_FLAGS", "Recording", "record_program"]
+
+T = TypeVar("T")
+
+_SALTS_AT_ONCE: Final = 4096
+DEFAULT_WORKSPACE: Final = Path(".ritornello")
+#: Stands in the first record, so that a later scheduler can still run this log.
+SCHEDULER_FLAGS: Final = {
+    "busy_callbacks": BUSY_CALLBACKS,
+    "chunks_bytes_max": CHUNKS_BYTES_MAX,
+    "collect_every": 256,
+    "linger_us": LINGER_US,
+    "readings_max": READINGS_MAX,
+    "schedule": 1,
+    "splitter": SPLITTER_VERSION,
+}
+
+
+class Recording(Generic[T]):
+    """A sealed run.
+
+    Attributes:
+        run_id: the run's id.
+        directory: where its log lies.
+        root: hex root of the run tree.
+        events: number of records.
+        reason: how the program ended.
+        error: what it raised, if it did.
+    """
+
+    def __init__(
+        self,
+        *,
+        run_id: str,
+        directory: Path,
+        root: str,
+        events: int,
+        reason: Reason,
+        value: T | None,
+        error: BaseException | None,
+    ) -> None:
+        self.run_id = run_id
+        self.directory = directory
+        self.root = root
+        self.events = events
+        self.reason = reason
+        self.error = error
+        self._value = value
+
+    def result(self) -> T:
+        """Return what the program returned, or raise what it raised."""
+        if self.error is not None:
+            raise self.error
+        return self._value  # type: ignore[return-value]
+
+
+def record_program(
+    program: Callable[[], T],
+    *,
+    workspace: Path | str = DEFAULT_WORKSPACE,
+    entry: str,
+    arguments: tuple[str, ...] = (),
+    dialects: tuple[Dialect, ...] | None = None,
+    seed: bytes | None = None,
+) -> Recording[T]:
+    """Run a program and record it.
+
+    Args:
+        program: what to run, on this thread; event loops that it makes are the run's own.
+        workspace: directory that holds the runs.
+        entry: how the program can be found again, ``file.py:function`` or ``command``.
+        arguments: argument list of the program, for the record.
+        dialects: readings of provider exchanges; those installed, if not given.
+        seed: 16 bytes that all seeds of the run derive from; from the system if not given.
+
+    Returns:
+        The sealed run. The program's own exception is in it, not raised.
+
+    Raises:
+        LogError: the log cannot be written; nothing that depended on it left the process.
+        UsageError: an event loop is running in this thread.
+    """
+    clock = LiveClock()
+    run_id = new_run_id(clock.start // 1000, os.urandom(10))
+    place = Workspace.open(Path(workspace))
+    directory = place.register(run_id, entry, clock.start)
+    with contextlib.ExitStack() as stack:
+        store = DuckDBStore.create(directory)
+        stack.callback(store.close)
+        wake: list[Callable[[], None]] = []
+        writer = Writer(
+            store,
+            on_commit=head_writer(directory, run_id),
+            on_failure=lambda _: [action() for action in wake],
+        )
+        stack.callback(writer.close)
+        found = load_dialects() if dialects is None else dialects
+        seed = seed or os.urandom(SEED_BYTES)
+        session = _Live(writer, clock, found, seed)
+        wake.append(session.wake)
+        session.begin(
+            RunStarted(
+                run=run_id,
+                entry=entry,
+                arguments=arguments,
+                directory=os.getcwd(),  # noqa: PTH109 - text for the record
+                seed=seed.hex(),
+                flags=SCHEDULER_FLAGS,
+                monotonic=clock.monotonic,
+                versions=_versions(),
+                dialects=tuple((d.name, str(d.version)) for d in found),
+                hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+            )
+        )
+        value, error, reason = session.play(program)
+        writer.flush()
+        size, root = writer.root()
+    place.close_run(run_id, size, root, reason, clock.now())
+    return Recording(
+        run_id=run_id,
+        directory=directory,
+        root=root.hex(),
+        events=size,
+        reason=reason,
+        value=value,
+        error=error,
+    )
+
+
+class _Live:
+    """The parts of a live run, put together."""
+
+    def __init__(
+        self, writer: Writer, clock: LiveClock, dialects: tuple[Dialect, ...], seed: bytes
+    ) -> None:
+        self._writer = writer
+        self._scrubber = Scrubber()
+        tape = LiveTape(writer)
+        self._salts = b""
+        parts = PartTable(self._salt)
+        self.recorder = recorder = Recorder(tape, parts, self._scrubber, clock.start)
+        self._inputs = inputs = LiveInputs(recorder, clock, writer)
+        ledger = TaskLedger(recorder, seed)
+        recorder.scheduler = self.scheduler = Scheduler(
+            inputs,
+            ledger,
+            start=clock.start,
+            monotonic=clock.monotonic,
+            collect_every=SCHEDULER_FLAGS["collect_every"],
+        )
+        self._world = LiveWorld(tape, inputs)
+        context = DoorContext(self.scheduler, recorder, self._world, dialects)
+        answers = LiveAnswers(self.scheduler, recorder, clock)
+        self._stage = Stage(context, answers, seed, self._pass_on)
+
+    def _salt(self, ordinal: int) -> bytes:
+        """Return fresh bytes from the system, which the doors must not answer."""
+        offset = ordinal * SALT_BYTES % _SALTS_AT_ONCE
+        if offset == 0:
+            before, self.scheduler.inside = self.scheduler.inside, True
+            self._salts = os.urandom(_SALTS_AT_ONCE)
+            self.scheduler.inside = before
+        return self._salts[offset : offset + SALT_BYTES]
+
+    def wake(self) -> None:
+        """Make an idle scheduler look at the writer; called when that has failed."""
+        self._inputs.post(None)
+
+    def begin(self, started: RunStarted) -> None:
+        """Record the start and the secrets that the environment holds."""
+        self.recorder.note(started)
+        for name in sorted(os.environ):
+            value = os.environ[name]
+            if len(value) < MIN_SECRET_LENGTH or not is_secret_name(name):
+                continue
+            try:
+                surrogate, public = make_surrogate(value, os.urandom)
+                number = len(self._scrubber.secrets)
+                secret = Secret(
+                    number=number,
+                    source=f"env:{name}",
+                    value=value,
+                    surrogate=surrogate,
+                    public=public,
+                )
+                self._scrubber.add(secret)
+            except SecretError:
+                continue  # not of a form that can be told apart in text; documented
+            self.recorder.note(
+                SecretRegistered(
+                    number=number, source=secret.source, surrogate=surrogate, public=public
+                )
+            )
+
+    def play(
+        self, program: Callable[[], T]
+    ) -> tuple[T | None, BaseException | None, Reason]:
+        """Run the program and seal its record."""
+        value: T | None = None
+        error: BaseException | None = None
+        try:
+            with self._stage.up():
+                try:
+                    value = self._stage.play(program)
+                except Stalled:
+                    error = WorkflowError(
+                        "the program waits for something that can never come",
+                        hint="a future nobody completes, or a lock nobody releases",
+                    )
+                except Halted:
+                    raise
+                except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
+                    error = raised
+                reason = end_run(self.recorder, value, error)
+        except Halted as halted:
+            raise halted.__cause__ or halted from None
+        finally:
+            self._world.stop()
+        return value, error, reason
+
+    def _pass_on(self, stream: BinaryIO, data: bytes) -> None:
+        """Let output out once everything it rests on is durable."""
+
+        def write() -> None:
+            stream.write(data)
+            stream.flush()
+
+        # The last record may be open still: it holds inputs that the program has seen already.
+        self._writer.after(self.recorder.size - 1, write)
+
+
+def _versions() -> tuple[tuple[str, str], ...]:
+    return (
+        ("ritornello", VERSION),
+        ("python", platform.python_version()),
+        ("implementation", sys.implementation.name),
+        ("msgspec", msgspec.__version__),
+    )

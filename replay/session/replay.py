@@ -1,0 +1,235 @@
+"""Replaying: run the program again on the recorded inputs and compare every consequence.
+
+Nothing live: the world behind the doors is the record. The replay makes a log of its own, and
+``identical`` means that both logs have the same root.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from replay.compare.comparer import Comparer
+from replay.doors.context import DoorContext
+from replay.doors.scrub import Scrubber
+from replay.doors.secrets import Secret
+from replay.errors import IntegrityError
+from replay.events.kinds import RunStarted, SecretRegistered
+from replay.events.parts import PartTable
+from replay.guard.process import ProcessGuard
+from replay.log.fsck import check
+from replay.recording.recorder import Diverged, Recorder
+from replay.scheduler.core import Scheduler
+from replay.scheduler.ports import Halted, Stalled
+from replay.session.answers import RecordedAnswers
+from replay.session.ending import end_run
+from replay.session.extensions import load_dialects
+from replay.session.ledger import TaskLedger
+from replay.session.report import Report, Verdict
+from replay.session.stage import Stage
+from replay.sources.history import ErasedPayloadError, History
+from replay.sources.recorded import RecordedInputs, RecordedWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.doors.dialect import Dialect
+    from replay.log.fsck import RunCheck
+    from replay.log.port import LogReader, Store
+    from replay.recording.divergence import Divergence
+
+__all__ = ["replay_log"]
+
+T = TypeVar("T")
+
+
+def replay_log(
+    reader: LogReader,
+    program: Callable[[], object],
+    *,
+    dialects: tuple[Dialect, ...] | None = None,
+    keep: Store | None = None,
+    verified: RunCheck | None = None,
+) -> Report:
+    """Replay a recorded run.
+
+    Args:
+        reader: the recorded run.
+        program: what was recorded, to be run again on this thread.
+        dialects: readings of provider exchanges; those installed, if not given.
+        keep: a store that takes the replay's own log, or None to keep only its tree.
+        verified: the result of a check that was made already.
+
+    Returns:
+        The report. A difference is a value in it, not an exception.
+    """
+    checked = verified or check(reader)
+    if checked.integrity != "ok":
+        first = checked.findings[0].message if checked.findings else "see verify"
+        return _report(checked, "damaged", notes=(first,))
+    history = History(reader)
+    try:
+        started = _first_record(history)
+    except ErasedPayloadError as error:
+        return _report(checked, "erased", notes=(str(error),))
+    found = load_dialects() if dialects is None else dialects
+    absent = _absent(started, found)
+    if absent:
+        return _report(checked, "incomplete", run=started.run, notes=(absent,))
+    session = _Recorded(history, started, found, keep)
+    return session.play(program, checked)
+
+
+def _first_record(history: History) -> RunStarted:
+    entry = history.entry(0)
+    payload = None if entry is None else history.payload(entry)[0]
+    if not isinstance(payload, RunStarted):
+        raise IntegrityError("the first record is not the start of a run", where="event 0")
+    return payload
+
+
+def _absent(started: RunStarted, dialects: tuple[Dialect, ...]) -> str:
+    """Return a sentence about dialects that the record names and that are not here."""
+    here = {(d.name, str(d.version)) for d in dialects}
+    missing = [f"{name} {version}" for name, version in started.dialects if (name, version) not in here]
+    return f"dialects not installed: {', '.join(missing)}" if missing else ""
+
+
+class _Recorded:
+    """The parts of a replay, put together."""
+
+    def __init__(
+        self,
+        history: History,
+        started: RunStarted,
+        dialects: tuple[Dialect, ...],
+        keep: Store | None,
+    ) -> None:
+        first = history.entry(0)
+        assert first is not None  # noqa: S101 - its payload was read
+        self._history = history
+        self._started = started
+        self._scrubber = Scrubber()
+        self._comparer = Comparer(history, keep)
+        start = first.header.time
+        seed = bytes.fromhex(started.seed)
+        # A dialect that the record does not name was not there, so it derives nothing here.
+        named = dict(started.dialects)
+        self.recorder = recorder = Recorder(
+            self._comparer, PartTable(history.salt), self._scrubber, start
+        )
+        self._inputs = inputs = RecordedInputs(history, recorder, self._comparer.missing)
+        recorder.scheduler = self.scheduler = Scheduler(
+            inputs,
+            TaskLedger(recorder, seed),
+            start=start,
+            monotonic=started.monotonic,
+            collect_every=started.flags["collect_every"],
+        )
+        context = DoorContext(
+            self.scheduler,
+            recorder,
+            RecordedWorld(),
+            tuple(d for d in dialects if d.name in named),
+        )
+        answers = RecordedAnswers(self.scheduler, inputs)
+        self._stage = Stage(context, answers, seed, _write_out)
+
+    def play(
+        self, program: Callable[[], object], checked: RunCheck
+    ) -> Report:
+        """Run the program against the record and judge."""
+        divergence: Divergence | None = None
+        verdict: Verdict = "identical"
+        notes: tuple[str, ...] = ()
+        guard = ProcessGuard()
+        try:
+            with guard, self._stage.up():
+                self._copy_notes()
+                self._run(program)
+        except Halted as halted:
+            if not isinstance(halted.__cause__, Diverged):
+                raise
+            divergence = halted.__cause__.divergence
+            verdict = "diverged"
+        except ErasedPayloadError as error:
+            verdict, notes = "erased", (str(error),)
+        if divergence is not None and checked.completeness != "sealed" and (
+            divergence.seq >= self._history.size
+        ):
+            verdict = "incomplete"
+            notes = ("the record ends here, without a seal",)
+        root = self._comparer.root.hex()
+        if verdict == "identical" and (
+            root != checked.root or self._comparer.size != self._history.size
+        ):
+            verdict = "diverged"
+        return Report(
+            verdict=verdict,
+            run=self._started.run,
+            events=self._comparer.size,
+            root_recorded=checked.root,
+            root_replayed=root,
+            live_effects=guard.let_through,
+            guard="process",
+            inputs_taken=self._inputs.inputs_taken,
+            derived_computed=self._comparer.derived_computed,
+            divergence=divergence,
+            notes=notes,
+        )
+
+    def _copy_notes(self) -> None:
+        """Copy what stands about the run before the program's first record."""
+        while (payload := self._inputs.note()) is not None:
+            if isinstance(payload, SecretRegistered):
+                self._scrubber.add(
+                    Secret(
+                        number=payload.number,
+                        source=payload.source,
+                        value=None,
+                        surrogate=payload.surrogate,
+                        public=payload.public,
+                    )
+                )
+            self.recorder.note(payload)
+
+    def _run(self, program: Callable[[], object]) -> None:
+        value: object = None
+        error: BaseException | None = None
+        try:
+            value = self._stage.play(program)
+        except Stalled:
+            recorded = self._history.entry(self.recorder.size)
+            if recorded is None:
+                raise Halted from None
+            self.recorder.flush()
+            recorded = self._history.entry(self.recorder.size) or recorded
+            self.recorder.diverge(self._comparer.missing(recorded))
+        except (Halted, ErasedPayloadError):
+            raise
+        except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
+            error = raised
+        end_run(self.recorder, value, error)
+
+
+def _write_out(stream: BinaryIO, data: bytes) -> None:
+    stream.write(data)
+    stream.flush()
+
+
+def _report(
+    checked: RunCheck, verdict: Verdict, *, run: str = "", notes: tuple[str, ...] = ()
+) -> Report:
+    return Report(
+        verdict=verdict,
+        run=run or checked.run,
+        events=0,
+        root_recorded=checked.root,
+        root_replayed="",
+        live_effects=0,
+        guard="process",
+        inputs_taken=0,
+        derived_computed=0,
+        notes=notes,
+    )
+
+

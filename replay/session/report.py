@@ -1,0 +1,45 @@
+"""The report of a replay: a closed verdict, and what it rests on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from replay.recording.divergence import Divergence
+
+__all__ = ["Report", "Verdict"]
+
+#: ``identical``: the replay reached the recorded root. ``diverged``: see the divergence.
+#: ``erased``: an input that the program needs is gone. ``incomplete``: the run has no seal, or what
+#: would judge it is not there. ``damaged``: the record is not what was written. ``refused``: policy.
+Verdict = Literal["identical", "diverged", "erased", "incomplete", "damaged", "refused"]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a replay found.
+
+    Attributes:
+        verdict: the answer.
+        run: id of the recorded run.
+        events: records that the replay computed or copied and found equal.
+        root_recorded, root_replayed: hex roots; the second is that of the replay's own log.
+        live_effects: effects that really happened during the replay: always 0, or it is a bug.
+        guard: what kept the replay hermetic: ``process`` or ``kernel``.
+        inputs_taken: records copied from the recording.
+        derived_computed: records computed by running the program.
+        divergence: the first difference, if there is one.
+        notes: whatever else a reader must know, in sentences.
+    """
+
+    verdict: Verdict
+    run: str
+    events: int
+    root_recorded: str
+    root_replayed: str
+    live_effects: int
+    guard: Literal["process", "kernel"]
+    inputs_taken: int
+    derived_computed: int
+    divergence: Divergence | None = None
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Where inputs come from: the world, or the record of a run."""

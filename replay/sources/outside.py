@@ -1,0 +1,173 @@
+"""Outside: the thread on which real I/O happens, and the live world behind the doors.
+
+One I/O thread serves all runs of the process, because a program's HTTP client may outlive a run and
+its connections belong to the loop that opened them. Effects have a second one: their bodies are the
+user's code and must not hold up the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from replay.events.header import Outcome
+    from replay.events.kinds import Payload
+    from replay.recording.recorder import Asked
+    from replay.recording.tape import Tape
+    from replay.sources.live import LiveInputs
+
+__all__ = ["EFFECTS", "NETWORK", "Arrival", "LiveWorld", "Outside"]
+
+# The program's own threading may be answered by the run one day; the engine uses these.
+_Thread = threading.Thread
+_Event = threading.Event
+
+
+class Arrival:
+    """Something that came from outside: an answer to a question, or a chunk of one."""
+
+    __slots__ = ("body", "outcome", "payload", "seen", "seq")
+
+    def __init__(
+        self,
+        seq: int,
+        payload: Payload | None,
+        body: bytes | None,
+        outcome: Outcome,
+        seen: Payload | None,
+    ) -> None:
+        self.seq = seq
+        #: What the program gets, where that holds a credential that the record must not.
+        self.seen = seen
+        #: None for a chunk, whose bytes are the body.
+        self.payload = payload
+        self.body = body
+        self.outcome = outcome
+
+
+class Outside:
+    """A thread with an ordinary event loop and real sockets, started at its first use."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+        """Start work on the I/O thread; return what cancels it. Callable from any thread."""
+        loop = self._running()
+        started: list[asyncio.Task[None]] = []
+        cancelled = _Event()
+
+        def begin() -> None:
+            if cancelled.is_set():
+                work.close()
+                return
+            task = loop.create_task(work)
+            started.append(task)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+        def cancel() -> None:
+            cancelled.set()
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in started])
+
+        loop.call_soon_threadsafe(begin)
+        return cancel
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                # The class, not the policy: the policy may be the program's own loop by now.
+                self._loop = loop = asyncio.SelectorEventLoop()
+                self._thread = _Thread(target=loop.run_forever, name=self._name, daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+NETWORK: Final = Outside("ritornello-io")
+EFFECTS: Final = Outside("ritornello-effects")
+
+
+class _Posting:
+    """Hands what comes of one question to the run."""
+
+    __slots__ = ("_inputs", "_seq")
+
+    def __init__(self, inputs: LiveInputs, seq: int) -> None:
+        self._inputs = inputs
+        self._seq = seq
+
+    def __call__(
+        self,
+        payload: Payload | None,
+        body: bytes | None,
+        outcome: Outcome,
+        seen: Payload | None = None,
+    ) -> None:
+        self._inputs.post(Arrival(self._seq, payload, body, outcome, seen))
+
+
+class LiveWorld:
+    """Effects really happen, each once everything it depends on is durable."""
+
+    is_live = True
+
+    def __init__(self, tape: Tape, inputs: LiveInputs) -> None:
+        self._tape = tape
+        self._inputs = inputs
+        self._running: dict[int, Callable[[], None]] = {}
+
+    def begin(
+        self,
+        asked: Asked,
+        work: Callable[[_Posting], Coroutine[Any, Any, None]],
+        *,
+        network: bool,
+    ) -> Callable[[], None]:
+        """Start work when the question is durable; return what cancels it."""
+        seq = asked.seq
+        outside = NETWORK if network else EFFECTS
+        cancelled = False
+
+        def start() -> None:
+            if not cancelled:
+                self._running[seq] = outside.start(work(_Posting(self._inputs, seq)))
+
+        def cancel() -> None:
+            nonlocal cancelled
+            cancelled = True
+            stop = self._running.pop(seq, None)
+            if stop is not None:
+                stop()
+
+        self._tape.after(seq, start)
+        return cancel
+
+    def detached(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Let something happen on the network thread that nothing waits for."""
+        NETWORK.start(_quietly(work))
+
+    def finished(self, asked: Asked) -> None:
+        """Forget a question that was answered in full."""
+        self._running.pop(asked.seq, None)
+
+    def stop(self) -> None:
+        """Cancel what is still under way at the end of a run."""
+        for stop in list(self._running.values()):
+            stop()
+        self._running.clear()
+
+
+async def _quietly(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Close connections; one that is gone already needs no closing."""
+    try:
+        await work()
+    except (OSError, RuntimeError):
+        return

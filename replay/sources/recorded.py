@@ -1,0 +1,264 @@
+"""Inputs taken from the record, in strict order: the next one in the log, or a divergence.
+
+Nothing here can reach outside: there is no socket, no clock and no environment in this module. An
+input whose time has come while the program has not done what stands before it, or whose question is not
+open, is a divergence.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from replay.events.kinds import ChunksReceived, Reading, ReadingsTaken, role_of
+from replay.recording.divergence import Divergence, FieldChange
+from replay.scheduler.ports import FAR, Stalled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.events.entry import Entry
+    from replay.events.kinds import Payload
+    from replay.recording.recorder import Asked, Recorder
+    from replay.sources.history import History
+
+__all__ = ["RecordedInputs", "RecordedWorld"]
+
+_NO_READINGS: Final[tuple[Reading, ...]] = ()
+
+
+class RecordedInputs:
+    """The delivered and answered inputs of a recorded run.
+
+    Args:
+        history: the recorded run.
+        recorder: the replay's own recorder; what it has recorded so far says where we are.
+        missing: builds the divergence for a recorded record that the program did not bring.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        recorder: Recorder,
+        missing: Callable[[Entry], Divergence],
+    ) -> None:
+        self._history = history
+        self._recorder = recorder
+        self._missing = missing
+        self.inputs_taken = 0
+        # The record of chunks being delivered, chunk by chunk.
+        self._chunks: ChunksReceived | None = None
+        self._body = b""
+        self._next_chunk = 0
+        self._offset = 0
+        # The record of readings being answered, reading by reading.
+        self._readings = _NO_READINGS
+        self._next_reading = 0
+        self._readings_seq = -1
+
+    # --- delivered ----------------------------------------------------------------------------
+
+    def peek(self, due: int | None) -> int | None:
+        """Return when the next recorded input enters, None if there is no further one."""
+        if self._chunks is not None:
+            return self._chunks.chunks[self._next_chunk][1]
+        entry = self._history.next_delivered(self._recorder.size)
+        if entry is None or entry.header.callbacks is not None:
+            if due is None:
+                raise Stalled
+            if entry is None:
+                return None
+            # It entered a busy program, so this idle point is a timer's.
+            if due > entry.header.time:
+                self._stop_before(entry)
+            return None
+        return self._time_of(entry)
+
+    def enter(self, time: int, callbacks: int | None) -> None:
+        """Deliver the next recorded input."""
+        if self._chunks is None:
+            recorder = self._recorder
+            entry = self._history.next_delivered(recorder.size)
+            assert entry is not None  # noqa: S101 - peek saw it
+            recorder.flush()
+            if entry.header.seq != recorder.size:
+                self._stop_before(entry)
+            if entry.header.kind != "ChunksReceived":
+                self._deliver(entry, callbacks)
+                return
+            payload, self._body = self._history.payload(entry)
+            assert isinstance(payload, ChunksReceived)  # noqa: S101 - decoded by its tag
+            self._chunks, self._next_chunk, self._offset = payload, 0, 0
+            self.inputs_taken += 1
+        self._deliver_chunk(callbacks)
+
+    def busy(self, ran: int, due: int | None) -> int | None:
+        """Return when the input enters that entered at this very number of callbacks."""
+        entry = self._next_busy()
+        if entry is None or entry.header.callbacks != ran:
+            return None
+        return self._time_of(entry)
+
+    def busy_limit(self, ran: int) -> int:
+        """Return the recorded number of callbacks of the next input, if it entered a busy program."""
+        entry = self._next_busy()
+        if entry is None or entry.header.callbacks is None or entry.header.callbacks <= ran:
+            return FAR
+        return entry.header.callbacks
+
+    def _next_busy(self) -> Entry | None:
+        if self._chunks is not None:
+            return None
+        return self._history.next_delivered(self._recorder.size)
+
+    def _time_of(self, entry: Entry) -> int:
+        return entry.header.time
+
+    def _deliver(self, entry: Entry, callbacks: int | None) -> None:
+        payload, body = self._history.payload(entry)
+        header = entry.header
+        asked = None
+        if header.answers is not None:
+            asked = self._recorder.open.get(header.answers)
+            if asked is None:
+                self._refuse(entry)
+        self.inputs_taken += 1
+        self._recorder.deliver(
+            asked,
+            payload,
+            body if header.media == "framed" else None,
+            header.outcome,
+            callbacks,
+        )
+
+    def _deliver_chunk(self, callbacks: int | None) -> None:
+        chunks = self._chunks
+        assert chunks is not None  # noqa: S101 - the caller set it
+        seq = self._recorder.size if self._next_chunk == 0 else self._recorder.size - 1
+        entry = self._history.entry(seq)
+        answers = None if entry is None else entry.header.answers
+        asked = None if answers is None else self._recorder.open.get(answers)
+        if asked is None:
+            assert entry is not None  # noqa: S101 - its payload was read
+            self._refuse(entry)
+        size = chunks.chunks[self._next_chunk][0]
+        data = self._body[self._offset : self._offset + size]
+        self._offset += size
+        fresh = self._next_chunk == 0
+        self._next_chunk += 1
+        if self._next_chunk == len(chunks.chunks):
+            self._chunks, self._body = None, b""
+        self._recorder.deliver_chunk(asked, data, callbacks, fresh=fresh)
+
+    # --- answered -----------------------------------------------------------------------------
+
+    def reading(self, source: str, argument: str) -> Reading:
+        """Answer a synchronous question from the record, or stop the replay.
+
+        Raises:
+            Halted: the recording has no such reading here.
+        """
+        recorder = self._recorder
+        fresh = False
+        if self._next_reading == len(self._readings) or recorder.reading_actor is not (
+            recorder.scheduler.actor()
+        ):
+            recorder.flush()
+            entry = self._history.entry(recorder.size)
+            if entry is None or entry.header.kind != "ReadingsTaken":
+                self._extra_reading(entry, source, argument)
+            payload, _ = self._history.payload(entry)
+            assert isinstance(payload, ReadingsTaken)  # noqa: S101 - decoded by its tag
+            self._readings, self._next_reading = payload.readings, 0
+            self._readings_seq = recorder.size
+            self.inputs_taken += 1
+            fresh = True
+        reading = self._readings[self._next_reading]
+        if (reading.source, reading.argument) != (source, argument):
+            self._other_reading(reading, source, argument)
+        self._next_reading += 1
+        recorder.reading(reading, fresh=fresh)
+        return reading
+
+    def note(self) -> Payload | None:
+        """Return the noted input at this very position, for the engine to copy."""
+        entry = self._history.entry(self._recorder.size)
+        if entry is None or role_of(entry.header.kind) != "noted":
+            return None
+        payload, _ = self._history.payload(entry)
+        self.inputs_taken += 1
+        return payload
+
+    # --- divergences --------------------------------------------------------------------------
+
+    def _stop_before(self, delivered: Entry) -> NoReturn:
+        """The program idles although records before the next input are still to come."""
+        self._recorder.flush()
+        entry = self._history.entry(self._recorder.size) or delivered
+        self._recorder.diverge(self._missing(entry))
+        raise AssertionError("unreachable")
+
+    def _refuse(self, entry: Entry) -> NoReturn:
+        self._recorder.diverge(
+            Divergence(
+                seq=entry.header.seq,
+                category="missing",
+                recorded_kind=entry.header.kind,
+                replayed_kind=None,
+                task="",
+                note=f"the question it answers (event {entry.header.answers}) is not open",
+            )
+        )
+        raise AssertionError("unreachable")
+
+    def _extra_reading(self, entry: Entry | None, source: str, argument: str) -> NoReturn:
+        self._recorder.diverge(
+            Divergence(
+                seq=self._recorder.size,
+                category="clock",
+                recorded_kind=None if entry is None else entry.header.kind,
+                replayed_kind="ReadingsTaken",
+                task="",
+                note=f"the program read {source} {argument}".strip(),
+            )
+        )
+        raise AssertionError("unreachable")
+
+    def _other_reading(self, reading: Reading, source: str, argument: str) -> NoReturn:
+        fields = (
+            FieldChange("source", reading.source, source),
+            FieldChange("argument", reading.argument, argument),
+        )
+        self._recorder.diverge(
+            Divergence(
+                seq=self._readings_seq,
+                category="clock",
+                recorded_kind="ReadingsTaken",
+                replayed_kind="ReadingsTaken",
+                task="",
+                fields=tuple(f for f in fields if f.recorded != f.replayed),
+                note=f"reading {self._next_reading} of the record",
+            )
+        )
+        raise AssertionError("unreachable")
+
+
+class RecordedWorld:
+    """Effects do not happen: their answers are in the record."""
+
+    is_live = False
+
+    def begin(
+        self, asked: Asked, work: Callable[..., object], *, network: bool
+    ) -> Callable[[], None]:
+        """Do nothing; there is nothing to cancel either."""
+        return _nothing
+
+    def detached(self, work: Callable[..., object]) -> None:
+        """Do nothing."""
+
+    def finished(self, asked: Asked) -> None:
+        """Do nothing."""
+
+
+def _nothing() -> None:
+    return None
