@@ -13,7 +13,7 @@ import msgspec
 
 from replay.compare.fields import changed_fields, nearest
 from replay.errors import IntegrityError
-from replay.events.kinds import role_of
+from replay.events.kinds import CATALOGUE, role_of
 from replay.recording.divergence import Category, Divergence, FieldChange
 from replay.recording.place import place
 from replay.tree import Frontier, event_leaf
@@ -29,6 +29,7 @@ __all__ = ["Comparer"]
 
 #: How far ahead a record is looked for that the program did too early.
 _LOOK_AHEAD: Final = 256
+_DERIVED: Final = frozenset(kind for kind, role in CATALOGUE.items() if role == "derived")
 _CAUSAL: Final = ("causes", "lamport", "task", "participant", "trigger", "index", "time")
 
 
@@ -68,12 +69,11 @@ class Comparer:
     def put(self, entry: Entry) -> Divergence | None:
         """Compare the next computed record."""
         seq = entry.header.seq
-        recorded = self._history.entry(seq)
+        recorded = self._history.take(seq)
         if recorded is None or recorded.raw != entry.raw:
             return self._explain(entry, recorded)
-        self._history.forget(seq)
         self._frontier.append(event_leaf(entry.raw))
-        if role_of(entry.header.kind) == "derived":
+        if entry.header.kind in _DERIVED:
             self.derived_computed += 1
         if self._keep is not None:
             self._keep.append([entry])
@@ -101,7 +101,7 @@ class Comparer:
         header = computed.header
         data = b"".join(part.data or b"" for part in computed.brought)
         whole = self._computed_payload(computed)
-        candidate = self._candidate(computed, whole or data)
+        candidate = self._candidate(computed, recorded, whole or data)
         if recorded is None:
             return Divergence(
                 seq=header.seq,
@@ -148,12 +148,12 @@ class Comparer:
             if before != after
         )
 
-    def _candidate(self, computed: Entry, data: bytes) -> int | None:
+    def _candidate(self, computed: Entry, recorded: Entry | None, data: bytes) -> int | None:
         """Return the seq of the recorded record of this kind whose payload is nearest."""
         found: list[tuple[int, bytes]] = []
         first = computed.header.seq
         for seq in range(first, min(first + _LOOK_AHEAD, self._history.size)):
-            entry = self._history.entry(seq)
+            entry = recorded if seq == first else self._history.entry(seq)
             if entry is not None and entry.header.kind == computed.header.kind:
                 payload = self._payload(entry)
                 if payload is not None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from replay.doors.context import Post
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
+    from replay.recording.recorder import Asked
 
 __all__ = ["effect", "plain_json"]
 
@@ -99,7 +100,23 @@ def _make(function: Callable[P, T], *, name: str | None) -> Callable[P, T]:
             context = current()
             if context is None:
                 return await function(*args, **options)
-            return await _call_async(spec, context, args, options)
+            answers = Answers(asyncio.get_running_loop())
+            recorder = context.recorder
+            started = EffectStarted(name=spec.name, arguments=spec.arguments(args, options))
+            asked = recorder.ask(started, None, answers)
+            cancel = None
+            if context.world.is_live:
+                cancel = _begin(spec, context, asked, args, options)
+            try:
+                payload, _, _ = await answers.next()
+            except asyncio.CancelledError:
+                recorder.cancel(asked)
+                if cancel is not None:
+                    cancel()
+                raise
+            recorder.close(asked)
+            context.world.finished(asked)
+            return _result(spec, payload)
 
         return call  # type: ignore[return-value]
 
@@ -168,31 +185,20 @@ class _Spec:
         )
 
 
-async def _call_async(
-    spec: _Spec, context: DoorContext, args: tuple[Any, ...], options: dict[str, Any]
-) -> Any:
-    answers = Answers(asyncio.get_running_loop())
-    recorder = context.recorder
-    started = EffectStarted(name=spec.name, arguments=spec.arguments(args, options))
-    asked = recorder.ask(started, None, answers)
-    cancel = None
-    if context.world.is_live:
-        variables = contextvars.copy_context()
+def _begin(
+    spec: _Spec,
+    context: DoorContext,
+    asked: Asked,
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+) -> Callable[[], None]:
+    """Let a coroutine effect run outside, in the caller's context variables."""
+    variables = contextvars.copy_context()
 
-        async def work(post: Post) -> None:
-            await _run(post, spec, lambda: _in_context(variables, spec.function, args, options))
+    async def work(post: Post) -> None:
+        await _run(post, spec, lambda: _in_context(variables, spec.function, args, options))
 
-        cancel = context.world.begin(asked, work, network=False)
-    try:
-        payload, _, _ = await answers.next()
-    except asyncio.CancelledError:
-        recorder.cancel(asked)
-        if cancel is not None:
-            cancel()
-        raise
-    recorder.close(asked)
-    context.world.finished(asked)
-    return _result(spec, payload)
+    return context.world.begin(asked, work, network=False)
 
 
 def _call_sync(

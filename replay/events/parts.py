@@ -44,10 +44,14 @@ class PartTable:
 
     def commit(self, pieces: Sequence[bytes]) -> Committed:
         """Commit to a payload given as its pieces, adding those that the run has not had yet."""
+        ordinals, listed = self._ordinals, self._listed
+        if len(pieces) == 1:
+            known = ordinals.get(lookup_key(pieces[0]))
+            if known is not None:
+                return (known,), (), payload_commitment_of(listed[known]), len(pieces[0])
         refs: list[int] = []
         brought: list[Part] = []
         size = 0
-        ordinals, listed = self._ordinals, self._listed
         for data in pieces:
             key = lookup_key(data)
             ordinal = ordinals.get(key)

@@ -17,6 +17,10 @@ __all__ = ["PARTS_PER_PAYLOAD_MAX", "RefsDecoder", "RefsEncoder"]
 
 PARTS_PER_PAYLOAD_MAX: Final = 1 << 20
 
+# What single parts are stored as: the one before again, or one new ordinal.
+_SAME_ONE: Final = bytes((1, 0, 0))
+_ONE_NEW: Final = bytes((0, 0, 1))
+
 _Path = tuple[int, str]
 
 
@@ -60,6 +64,17 @@ class RefsDecoder:
         """
         path = (header.task, header.kind)
         before = self._previous.get(path, ())
+        if stored == _SAME_ONE and len(before) == 1:
+            return before
+        if stored[:3] == _ONE_NEW and 4 <= len(stored) <= 6 and stored[-1] < 0x80:  # noqa: PLR2004
+            ordinal = stored[3] & 0x7F
+            if len(stored) > 4:  # noqa: PLR2004
+                ordinal |= (stored[4] & 0x7F) << 7
+            if len(stored) > 5:  # noqa: PLR2004
+                ordinal |= stored[5] << 14
+            if min(stored[3:-1], default=0x80) & 0x80:
+                self._previous[path] = refs = (ordinal,)
+                return refs
         where = f"event {header.seq}"
         numbers = _read_all(stored, where)
         if len(numbers) < 3:  # noqa: PLR2004 - front, back, count

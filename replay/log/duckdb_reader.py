@@ -30,8 +30,11 @@ from replay.log.record_check import Finding
 
 __all__ = ["DuckDBReader", "fetch_refs"]
 
-#: Records read with one query: few enough that their parts fit in memory.
-_CHUNK: Final = 512
+#: Records read with one query: few enough that their parts fit in memory, as far as the query
+#: before tells. A query costs as much as some hundred records.
+_CHUNK_MIN: Final = 256
+_CHUNK_MAX: Final = 4096
+_CHUNK_BYTES: Final = 8 << 20
 _READ_ROWS: Final = (
     f"SELECT {ROW_COLUMNS} FROM log WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST"  # noqa: S608
 )
@@ -77,10 +80,14 @@ class DuckDBReader:
         with mapped_errors(self._path, "reading"), self._cursor() as cursor:
             decoder = self._decoder_at(cursor, first)
             reader = RowReader(decoder, first)
-            for start in range(first, end, _CHUNK):
-                stop = min(start + _CHUNK, end)
+            start, chunk = first, _CHUNK_MIN
+            while start < end:
+                stop = min(start + chunk, end)
                 rows = cursor.execute(_READ_ROWS, [start, stop]).fetchall()
                 yield from reader.entries(rows, stop)
+                size = sum(row[7] or 0 for row in rows) + 1
+                chunk = max(_CHUNK_MIN, min(_CHUNK_MAX, _CHUNK_BYTES * (stop - start) // size))
+                start = stop
             self._reached = (end, decoder)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.recording.divergence import Divergence
-    from replay.doors.secrets import Scrubber, StreamScrubber
+    from replay.doors.secrets import Scrubber, Secret, StreamScrubber
     from replay.events.header import Media, Outcome, Trigger
     from replay.events.parts import PartTable
     from replay.scheduler.actor import Actor
@@ -73,21 +73,36 @@ class Asked:
         self.scrubber: StreamScrubber | None = None
 
 
-class _Draft(msgspec.Struct, kw_only=True):
+class _Draft:
     """What is fixed about a record when it begins, before its payload is complete."""
 
-    seq: int
-    actor: object
-    participant: int
-    task: int
+    __slots__ = (
+        "answers",
+        "callbacks",
+        "causes",
+        "index",
+        "kind",
+        "lamport",
+        "part",
+        "participant",
+        "seq",
+        "task",
+        "time",
+        "trigger",
+    )
+
+    answers: int | None
+    callbacks: int | None
     causes: tuple[int, ...]
+    index: int
+    kind: str
     lamport: int
+    part: int | None
+    participant: int
+    seq: int
+    task: int
     time: int
     trigger: Trigger
-    index: int
-    answers: int | None = None
-    part: int | None = None
-    callbacks: int | None = None
 
 
 class _Readings:
@@ -137,6 +152,8 @@ class Recorder:
         self._group: _Readings | _Chunks | None = None
         self._output: _Output | None = None
         self.settle: Callable[[], None] = lambda: None
+        #: Whether any secret is registered; kept here because every record asks.
+        self.scrubbing = False
 
     # --- derived ------------------------------------------------------------------------------
 
@@ -194,6 +211,11 @@ class Recorder:
         else:
             marks.append((self._chunk_count, len(data)))
         output.data.append(data)
+
+    def register(self, secret: Secret) -> None:
+        """Let a surrogate stand for a secret in every payload from now on."""
+        self.scrubber.add(secret)
+        self.scrubbing = True
 
     # --- inputs -------------------------------------------------------------------------------
 
@@ -255,9 +277,11 @@ class Recorder:
             self.time = self.scheduler.now
             draft = self._draft(asked.actor, "ChunksReceived", asked, callbacks)
             group = self._group = _Chunks(draft, asked)
-        if asked.scrubber is None:
-            asked.scrubber = self.scrubber.stream()
-        kept = asked.scrubber.feed(data)
+        kept = data
+        if self.scrubbing:
+            if asked.scrubber is None:
+                asked.scrubber = self.scrubber.stream()
+            kept = asked.scrubber.feed(data)
         group.chunks.append((len(kept), self.scheduler.now))
         group.data.append(kept)
         group.size += len(kept)
@@ -354,20 +378,12 @@ class Recorder:
             asked.parts = part + 1
             if asked.seq not in causes:
                 causes = tuple(sorted({*causes, asked.seq}))
-        return _Draft(
-            seq=seq,
-            actor=actor,
-            participant=actor.participant,
-            task=actor.number,
-            causes=causes,
-            lamport=lamport,
-            time=self.time,
-            trigger=self.scheduler.trigger,
-            index=index,
-            answers=answers,
-            part=part,
-            callbacks=callbacks,
-        )
+        draft = _Draft()
+        draft.seq, draft.kind, draft.index, draft.time = seq, kind, index, self.time
+        draft.task, draft.participant = actor.number, actor.participant
+        draft.causes, draft.lamport, draft.trigger = causes, lamport, self.scheduler.trigger
+        draft.answers, draft.part, draft.callbacks = answers, part, callbacks
+        return draft
 
     def _commit(
         self,
@@ -379,8 +395,8 @@ class Recorder:
         scrubbed: bool = False,
     ) -> None:
         head = encode_head(payload)
-        scrubber = self.scrubber
-        if scrubber.secrets:
+        if self.scrubbing:
+            scrubber = self.scrubber
             head = scrubber.scrub(head)
             if body and not scrubbed:
                 body = scrubber.scrub(body)
@@ -392,7 +408,7 @@ class Recorder:
             causes=draft.causes,
             commitment=commitment,
             index=draft.index,
-            kind=kind_of(payload),
+            kind=draft.kind,
             lamport=draft.lamport,
             media=media,
             outcome=outcome,

@@ -12,10 +12,11 @@ Rules
 from __future__ import annotations
 
 import gc
+import sys
 from _thread import allocate_lock, get_ident
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from replay.scheduler.actor import Actor
 from replay.scheduler.ports import FAR, Halted, Inputs, Ledger, Stalled
@@ -24,7 +25,9 @@ from replay.scheduler.timers import Timers
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
-__all__ = ["ACTOR", "Participant", "Scheduler"]
+__all__ = ["ACTOR", "Participant", "Scheduler", "Trigger"]
+
+Trigger = Literal["start", "delivery", "timer", "busy"]
 
 #: The actor whose code runs in this context. Tasks set it in their own context, and a callback
 #: runs in the context of whoever registered it, so it is part of that actor's program.
@@ -83,7 +86,7 @@ class Scheduler:
         self.participants[0].ident = get_ident()
         self.current = self.participants[0]
         #: What set the program going: "start", "delivery", "timer" or "busy".
-        self.trigger = "start"
+        self.trigger: Trigger = "start"
         #: Callbacks since the last delivery, and the count at which to look for an input.
         self.ran = 0
         self.limit = FAR
@@ -92,7 +95,7 @@ class Scheduler:
         #: Set while engine code runs on a participant's thread: the doors let it through.
         self.inside = False
         self.halted: BaseException | None = None
-        #: Called once at idle points until it returns True; libraries are imported late.
+        #: Called at idle points after an import until it returns True: libraries come late.
         self.late_patches: list[Callable[[], bool]] = []
         self._offset = start - monotonic
         self._acting: Actor | None = None
@@ -101,6 +104,7 @@ class Scheduler:
         self._idle_points = 0
         self._collect_every = collect_every
         self._collected_before = True
+        self._modules = 0
 
     # --- identity -----------------------------------------------------------------------------
 
@@ -207,7 +211,8 @@ class Scheduler:
                 self.inside = False
                 gc.collect()  # finalizers are the program's code and may make somebody ready
                 return
-            if self.late_patches:
+            if self.late_patches and len(sys.modules) != self._modules:
+                self._modules = len(sys.modules)
                 self.late_patches = [patch for patch in self.late_patches if not patch()]
             due = self.timers.due()
             time = self.inputs.peek(due)
@@ -245,7 +250,7 @@ class Scheduler:
         self.trigger = "timer"
         timer.fire()
 
-    def _enter(self, time: int, trigger: str, callbacks: int | None) -> None:
+    def _enter(self, time: int, trigger: Trigger, callbacks: int | None) -> None:
         self.now = time
         self.trigger = trigger
         self.inputs.enter(time, callbacks)

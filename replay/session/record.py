@@ -227,7 +227,7 @@ class _Live:
                     surrogate=surrogate,
                     public=public,
                 )
-                self._scrubber.add(secret)
+                self.recorder.register(secret)
             except SecretError:
                 continue  # not of a form that can be told apart in text; documented
             self.recorder.note(

@@ -181,7 +181,7 @@ class _Recorded:
         """Copy what stands about the run before the program's first record."""
         while (payload := self._inputs.note()) is not None:
             if isinstance(payload, SecretRegistered):
-                self._scrubber.add(
+                self.recorder.register(
                     Secret(
                         number=payload.number,
                         source=payload.source,

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from replay.errors import IntegrityError
-from replay.events.kinds import Payload, role_of
+from replay.events.kinds import CATALOGUE, Payload
 from replay.events.payload import decode_payload
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ErasedPayloadError", "History"]
 
+_DELIVERED: Final = frozenset(kind for kind, role in CATALOGUE.items() if role == "delivered")
 _SALTS_A_READ: Final = 4096
 _CACHE_BYTES_MAX: Final = 16 << 20
 
@@ -50,7 +51,7 @@ class History:
         self._salts_first = 0
 
     def entry(self, seq: int) -> Entry | None:
-        """Return the record at a position not yet passed by :meth:`forget`."""
+        """Return the record at a position not yet taken."""
         while seq >= self._first + len(self._ahead):
             if self._pull() is None:
                 return None
@@ -68,12 +69,12 @@ class History:
                 delivered.popleft()
         return self._ahead[delivered[0] - self._first]
 
-    def forget(self, seq: int) -> None:
-        """Let go of records before a position."""
-        ahead = self._ahead
-        while self._first < seq and ahead:
-            ahead.popleft()
+    def take(self, seq: int) -> Entry | None:
+        """Return the record at the next position and let go of it."""
+        if seq == self._first and (self._ahead or self._pull() is not None):
             self._first += 1
+            return self._ahead.popleft()
+        return self.entry(seq)
 
     def payload(self, entry: Entry) -> tuple[Payload, bytes]:
         """Return an input's payload head and body.
@@ -117,7 +118,7 @@ class History:
         if entry is None:
             return None
         self._ahead.append(entry)
-        if role_of(entry.header.kind) == "delivered":
+        if entry.header.kind in _DELIVERED:
             self._delivered.append(entry.header.seq)
         if entry.brought:
             self._remember(entry)

@@ -45,6 +45,7 @@ class RecordedInputs:
         self._recorder = recorder
         self._missing = missing
         self.inputs_taken = 0
+        self._next: Entry | None = None
         # The record of chunks being delivered, chunk by chunk.
         self._chunks: ChunksReceived | None = None
         self._body = b""
@@ -61,7 +62,7 @@ class RecordedInputs:
         """Return when the next recorded input enters, None if there is no further one."""
         if self._chunks is not None:
             return self._chunks.chunks[self._next_chunk][1]
-        entry = self._history.next_delivered(self._recorder.size)
+        entry = self._upcoming()
         if entry is None or entry.header.callbacks is not None:
             if due is None:
                 raise Stalled
@@ -77,7 +78,7 @@ class RecordedInputs:
         """Deliver the next recorded input."""
         if self._chunks is None:
             recorder = self._recorder
-            entry = self._history.next_delivered(recorder.size)
+            entry = self._upcoming()
             assert entry is not None  # noqa: S101 - peek saw it
             recorder.flush()
             if entry.header.seq != recorder.size:
@@ -106,9 +107,14 @@ class RecordedInputs:
         return entry.header.callbacks
 
     def _next_busy(self) -> Entry | None:
-        if self._chunks is not None:
-            return None
-        return self._history.next_delivered(self._recorder.size)
+        return None if self._chunks is not None else self._upcoming()
+
+    def _upcoming(self) -> Entry | None:
+        """Return the next delivered input; it stays the same until it is delivered."""
+        entry = self._next
+        if entry is None or entry.header.seq < self._recorder.size:
+            entry = self._next = self._history.next_delivered(self._recorder.size)
+        return entry
 
     def _time_of(self, entry: Entry) -> int:
         return entry.header.time

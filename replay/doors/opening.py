@@ -1,0 +1,43 @@
+"""One place where the program reads the outside world, with what is needed to answer there.
+
+The one invariant: an opening can be checked by calling `early`, bound before any exchange.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from replay.doors.callbacks import Door
+from replay.doors.exchange import Exchange
+
+__all__ = ["Opening"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A function that is answered.
+
+    Args:
+        name: The function, as a reader knows it.
+        exchange: What exchanges it; None if it follows from another opening.
+        door: What is called instead; None together with `exchange`.
+        early: Calls the function through a binding older than the exchange.
+        source: The source that such a call must ask.
+    """
+
+    name: str
+    exchange: Exchange | None
+    door: Door | None
+    early: Callable[[], object]
+    source: str
+
+    def open(self) -> None:
+        """Puts the door in."""
+        if self.exchange is not None and self.door is not None:
+            self.exchange.put(self.door)
+
+    def close(self) -> None:
+        """Takes the door out."""
+        if self.exchange is not None:
+            self.exchange.take_back()

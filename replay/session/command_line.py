@@ -1,0 +1,224 @@
+"""What can be launched: the forms of a command that start a Python program, and what is refused.
+
+A run's record holds the argument list after the interpreter, so that the same list, read again
+here, starts the same program.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from replay.errors import NotFoundError, UsageError
+
+__all__ = ["OUR_MODULES", "Command", "Form", "engine_root", "parse_command", "parse_recorded", "refuse_collisions"]
+
+#: How Python was told what to run.
+Form = Literal["script", "module", "code"]
+
+#: Names that a program cannot have for modules of its own while the engine is in its process.
+OUR_MODULES: Final = ("orchestrator", "replay")
+
+_PYTHON: Final = re.compile(r"python(\d+(\.\d+)?)?(\.exe)?")
+_PLAIN_FLAGS: Final = frozenset("bBdOPqsuv")
+_REFUSED_FLAGS: Final = {
+    "E": "with -E Python ignores PYTHONHASHSEED, so its hashes could not be repeated",
+    "I": "with -I Python ignores PYTHONHASHSEED, so its hashes could not be repeated",
+    "S": "with -S Python does not find installed packages, so not the engine either",
+    "i": "-i is interactive: there is nothing to run again",
+}
+_SHEBANG_SIZE_MAX: Final = 4096
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command"):
+    """A Python program to start.
+
+    Attributes:
+        python: path of the interpreter.
+        flags: its own options, one argument each.
+        form: how it is told what to run.
+        target: script path as the program sees it, module name, or code.
+        arguments: what follows.
+    """
+
+    python: str
+    flags: tuple[str, ...]
+    form: Form
+    target: str
+    arguments: tuple[str, ...]
+
+    @property
+    def recorded(self) -> tuple[str, ...]:
+        """The argument list after the interpreter."""
+        option = {"script": (), "module": ("-m",), "code": ("-c",)}[self.form]
+        return (*self.flags, *option, self.target, *self.arguments)
+
+
+def engine_root() -> Path:
+    """Return the directory that the engine's packages are imported from."""
+    return Path(__file__).resolve().parents[2]
+
+
+def parse_command(command: Sequence[str]) -> Command:
+    """Read a command as a shell would be given it.
+
+    Raises:
+        UsageError: it is not a Python program, or one that cannot be recorded; says why.
+        NotFoundError: it is nowhere to be found.
+    """
+    if not command:
+        raise UsageError(
+            "there is no command to record", hint="ritornello record -- python agent.py"
+        )
+    first, rest = command[0], command[1:]
+    if _PYTHON.fullmatch(Path(first).name):
+        python = shutil.which(first)
+        if python is None:
+            raise UsageError(
+                f"there is no interpreter {first!r}", hint=f"the one used here is {sys.executable}"
+            )
+        return _checked(_after_python(python, rest))
+    if first.endswith(".py"):
+        return _checked(_script(_interpreter_of(Path(first)) or sys.executable, first, rest))
+    found = shutil.which(first)
+    if found is None:
+        raise NotFoundError(f"there is no command {first!r}", hint="check its name and PATH")
+    interpreter = _interpreter_of(Path(found))
+    if interpreter is None:
+        raise UsageError(
+            f"{first!r} is not a Python program",
+            where=found,
+            hint=f"where it starts Python, put it in front: {first} … ritornello record -- python …",
+        )
+    return _checked(_script(interpreter, found, rest))
+
+
+def parse_recorded(arguments: Sequence[str], directory: Path) -> Command:
+    """Read the argument list of a record, for this interpreter.
+
+    Args:
+        arguments: what stands in the first record.
+        directory: where the program will be started.
+
+    Raises:
+        UsageError: it could not have been recorded.
+        NotFoundError: the script is not there; names it.
+    """
+    command = _after_python(sys.executable, arguments)
+    if command.form == "script" and not (directory / command.target).is_file():
+        # A console script of another machine may be on this one's PATH.
+        path = Path(command.target)
+        found = shutil.which(path.name) if path.is_absolute() else None
+        if found is None or _interpreter_of(Path(found)) is None:
+            raise NotFoundError(
+                f"the program {command.target!r} is not there",
+                where=str(directory),
+                hint="a replay runs the code on disk: start it there, or name the place by --in DIR",
+            )
+    return _checked(command, directory)
+
+
+def _after_python(python: str, arguments: Sequence[str]) -> Command:
+    """Read what follows the interpreter, as the interpreter does."""
+    flags: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] not in {"-", "--"}:
+        argument = rest.pop(0)
+        for place, letter in enumerate(argument[1:], start=1):
+            if letter in _PLAIN_FLAGS:
+                flags.append(f"-{letter}")
+                continue
+            value = argument[place + 1 :] or (rest.pop(0) if rest else None)
+            if letter in "XW" and value is not None:
+                flags.append(f"-{letter}{value}")
+                break
+            if letter in "mc" and value is not None:
+                form: Form = "module" if letter == "m" else "code"
+                return _command(python, flags, form, value, rest)
+            raise UsageError(
+                f"Python's option {argument!r} cannot be recorded",
+                hint=_REFUSED_FLAGS.get(letter, "leave it out"),
+            )
+    if not rest or rest[0] in {"-", "--"}:
+        raise UsageError(
+            "Python is not told what to run",
+            hint="name a script, -m MODULE or -c CODE; a program on standard input is not kept",
+        )
+    return _command(python, flags, "script", rest[0], rest[1:])
+
+
+def _script(python: str, path: str, arguments: Sequence[str]) -> Command:
+    return _command(python, (), "script", path, arguments)
+
+
+def _command(
+    python: str, flags: Sequence[str], form: Form, target: str, arguments: Sequence[str]
+) -> Command:
+    return Command(
+        python=python,
+        flags=tuple(flags),
+        form=form,
+        target=target,
+        arguments=tuple(arguments),
+    )
+
+
+def _checked(command: Command, directory: Path | None = None) -> Command:
+    """Check that the script is there and that no module of the program hides behind ours."""
+    directory = directory or Path.cwd()
+    place = directory
+    if command.form == "script":
+        path = directory / command.target
+        if path.is_dir():
+            raise UsageError("a directory cannot be recorded", where=str(path))
+        if not path.is_file() and not Path(command.target).is_absolute():
+            raise NotFoundError("there is no such script", where=str(path))
+        place = path.resolve().parent
+    if "-P" not in command.flags:
+        refuse_collisions(place)
+    return command
+
+
+def refuse_collisions(place: Path) -> None:
+    """Refuse a program whose own modules would be hidden by the engine's.
+
+    Raises:
+        UsageError: names the module that is in the way.
+    """
+    if place == engine_root():
+        return
+    for name in OUR_MODULES:
+        for candidate in (place / f"{name}.py", place / name / "__init__.py"):
+            if candidate.is_file():
+                raise UsageError(
+                    f"the program has a module {name!r} of its own, which is the engine's name too",
+                    where=str(candidate),
+                    hint="rename it, or record through the library in a program without it",
+                )
+
+
+def _interpreter_of(path: Path) -> str | None:
+    """Return the Python that a file's first line names, or None if it names none.
+
+    A Python that is looked up by name is the one in use here.
+    """
+    try:
+        with path.open("rb") as file:
+            line = file.read(_SHEBANG_SIZE_MAX).split(b"\n", 1)[0]
+    except OSError:
+        return None
+    if not line.startswith(b"#!"):
+        return None
+    words = os.fsdecode(line[2:]).split()
+    if words and Path(words[0]).name == "env":
+        words = [word for word in words[1:] if not word.startswith("-")]
+    if not words or not _PYTHON.fullmatch(Path(words[0]).name):
+        return None
+    return words[0] if Path(words[0]).is_file() else sys.executable

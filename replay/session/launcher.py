@@ -1,0 +1,248 @@
+"""The launcher: records or replays a program in a process of its own.
+
+Nothing of a program runs before its process has said that the engine is up in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+import replay.errors
+from replay.errors import NotFoundError, ReplayError, SetupError, UsageError
+from replay.session.api import BUNDLE_SUFFIX, open_run
+from replay.session.command_line import Command, engine_root, parse_recorded, refuse_collisions
+from replay.session.messages import Answer, Call, Failed, Ready, Recorded, Replayed, Task
+from replay.session.workflow import first_record
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from replay.events.kinds import RunStarted
+    from replay.log.port import LogReader
+
+__all__ = ["LaunchedProgram", "launch_recording", "launch_replay", "program_of"]
+
+#: What Python is told to do in the child; it finds the engine where this process did.
+_START: Final = """\
+import sys
+if not sys.flags.safe_path:
+    del sys.path[0]
+if sys.argv[1]:
+    sys.path.insert(0, sys.argv[1])
+from replay.session.child import main
+main()
+"""
+
+
+class LaunchedProgram(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a launched program.
+
+    Attributes:
+        exit_code: of the process; 128 and the signal's number where a signal ended it.
+        answer: what the child reported; None if it ended without a word.
+    """
+
+    exit_code: int
+    answer: Recorded | Replayed | None
+
+
+def launch_recording(
+    program: Command | Call, workspace: Path, *, output_to_stderr: bool = False
+) -> LaunchedProgram:
+    """Run a program in a child process and record it.
+
+    Args:
+        program: what to run; see :func:`replay.session.command_line.parse_command`.
+        workspace: directory that holds the runs.
+        output_to_stderr: let the program's standard output go to standard error.
+
+    Raises:
+        UsageError: the program cannot be recorded; none of its lines ran.
+        ReplayError: the engine gave up in the child.
+    """
+    task = Task(action="record", program=program, workspace=str(workspace.absolute()))
+    if isinstance(program, Call):
+        refuse_collisions(Path(program.file).resolve().parent)
+    return _launch(task, hash_seed="0", directory=None, output_to_stderr=output_to_stderr)
+
+
+def launch_replay(
+    run: str,
+    workspace: Path,
+    *,
+    directory: Path | None = None,
+    keep: Path | None = None,
+    output_to_stderr: bool = False,
+) -> LaunchedProgram:
+    """Replay a run in a child process, with the code on disk.
+
+    Args:
+        run: a run of the workspace, or the path of a bundle.
+        workspace: directory that holds the runs.
+        directory: where the program is started; here, if not given.
+        keep: an absent directory that takes the replay's own log.
+        output_to_stderr: let the program's standard output go to standard error.
+
+    Raises:
+        NotFoundError: there is no such run, or its program is not there.
+        IntegrityError: the record cannot be read.
+        ReplayError: the engine gave up in the child.
+    """
+    reader = open_run(run, workspace=workspace)
+    try:
+        started = first_record(reader)
+    finally:
+        reader.close()
+    place = (directory or Path.cwd()).absolute()
+    if not place.is_dir():
+        raise NotFoundError("there is no such directory", where=str(place))
+    task = Task(
+        action="replay",
+        program=program_of(started, place),
+        workspace=str(workspace.absolute()),
+        run=str(Path(run).absolute()) if Path(run).suffix == BUNDLE_SUFFIX else run,
+        keep=None if keep is None else str(keep.absolute()),
+    )
+    seed = started.hash_seed
+    return _launch(task, hash_seed=seed, directory=place, output_to_stderr=output_to_stderr)
+
+
+def program_of(started: RunStarted, directory: Path) -> Command | Call:
+    """Return what a run ran, as it would be started in a directory.
+
+    Raises:
+        NotFoundError: it is not there.
+        UsageError: the record names nothing that can be started.
+    """
+    if started.entry == "command":
+        return parse_recorded(started.arguments, directory)
+    file, separator, function = started.entry.rpartition(":")
+    if not separator or not file.endswith(".py"):
+        raise UsageError(
+            f"the run's entry {started.entry!r} is no file and function",
+            hint="replay it where it was recorded: replay.replay(run, main)",
+        )
+    if not (directory / file).is_file():
+        raise NotFoundError(
+            f"the program's file {file!r} is not there",
+            where=str(directory),
+            hint="a replay runs the code on disk: start it there, or name the place by --in DIR",
+        )
+    refuse_collisions((directory / file).resolve().parent)
+    text = started.arguments[0] if started.arguments else ""
+    return Call(file=file, function=function, arguments=text)
+
+
+def _launch(
+    task: Task, *, hash_seed: str, directory: Path | None, output_to_stderr: bool
+) -> LaunchedProgram:
+    python, flags = sys.executable, ()
+    if isinstance(task.program, Command):
+        python, flags = task.program.python, task.program.flags
+    ours = Path(python).absolute().parent == Path(sys.executable).absolute().parent
+    root = str(engine_root()) if ours else ""
+    child_in, task_out = os.pipe()
+    answers_in, child_out = os.pipe()
+    with _signals_go_to_the_child() as children:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
+                [python, *flags, "-c", _START, root, str(child_in), str(child_out)],
+                cwd=directory,
+                env={**os.environ, "PYTHONHASHSEED": hash_seed},
+                pass_fds=(child_in, child_out),
+                stdout=sys.stderr if output_to_stderr else None,
+            )
+        except OSError as error:
+            os.close(answers_in)
+            os.close(task_out)
+            raise SetupError(f"{python} cannot be started: {error.strerror}") from error
+        finally:
+            os.close(child_in)
+            os.close(child_out)
+        children.append(process)
+        answers = _Answers(answers_in)
+        with contextlib.suppress(BrokenPipeError), os.fdopen(task_out, "wb") as out:
+            out.write(msgspec.json.encode(task))
+        status = process.wait()
+        heard = answers.wait()
+    if not heard:
+        raise UsageError(
+            f"the engine did not come up in {python}",
+            hint=f"install ritornello for that Python, or use {sys.executable}",
+        )
+    last = heard[-1]
+    if isinstance(last, Failed):
+        raise _error_of(last)
+    code = status if status >= 0 else 128 - status
+    return LaunchedProgram(exit_code=code, answer=None if isinstance(last, Ready) else last)
+
+
+class _Answers:
+    """Reads what the child says, on a thread: a grandchild may keep the pipe open for long."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lines: list[Answer] = []
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> list[Answer]:
+        """Return what was said; the child has ended."""
+        self._thread.join(timeout=5)
+        return list(self._lines)
+
+    def _read(self) -> None:
+        decoder: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
+        with os.fdopen(self._descriptor, "rb") as lines:
+            for line in lines:
+                self._lines.append(decoder.decode(line))
+
+
+@contextlib.contextmanager
+def _signals_go_to_the_child() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Ctrl-C reaches the child from the terminal; a request to terminate is passed on."""
+    children: list[subprocess.Popen[bytes]] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield children
+        return
+
+    def leave(_number: int, _frame: FrameType | None) -> None:
+        """The child gets it as well, and how it ends is the answer."""
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        for child in children:
+            child.send_signal(number)
+
+    handlers: dict[int, Callable[[int, FrameType | None], None]] = {
+        signal.SIGINT: leave,
+        signal.SIGTERM: pass_on,
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield children
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _error_of(failed: Failed) -> ReplayError:
+    """Return the error that the child raised."""
+    if not failed.error:
+        return ReplayError(failed.message, hint="this is a mistake in ritornello; please report it")
+    kind = getattr(replay.errors, failed.error, ReplayError)
+    if not (isinstance(kind, type) and issubclass(kind, ReplayError)):
+        kind = ReplayError
+    # Some classes take other arguments; what is printed is the same.
+    error = ReplayError.__new__(kind)
+    ReplayError.__init__(error, failed.message, where=failed.where, hint=failed.hint)
+    return error

@@ -1,0 +1,93 @@
+"""What launcher and child tell each other, as JSON over two pipes of their own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from replay.session.command_line import Command
+from replay.session.report import Report
+
+__all__ = ["Answer", "Call", "Failed", "Ready", "Recorded", "Replayed", "Task"]
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
+    """A coroutine function to run.
+
+    Attributes:
+        file: path of its file, as it stands in the record.
+        function: its qualified name; empty lets the file decide, which only a recording may.
+        arguments: JSON of its arguments; empty for none.
+    """
+
+    file: str
+    function: str
+    arguments: str = ""
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child is to do.
+
+    Attributes:
+        action: record, or replay.
+        program: what to run.
+        workspace: absolute path of the workspace directory.
+        run: what to replay: a run of the workspace, or the absolute path of a bundle.
+        keep: where to keep the replay's own log, or None.
+    """
+
+    action: Literal["record", "replay"]
+    program: Command | Call
+    workspace: str
+    run: str = ""
+    keep: str | None = None
+
+
+# A union for msgspec needs tags on all of its members.
+class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
+    """The child is up, and no line of the program has run.
+
+    Attributes:
+        python: version of its interpreter.
+    """
+
+    python: str
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, tag="recorded"):
+    """A run was sealed.
+
+    Attributes:
+        run, directory, root, events, reason: see :class:`replay.session.record.Recording`.
+        exit_code: what the program's process would have ended with.
+    """
+
+    run: str
+    directory: str
+    root: str
+    events: int
+    reason: Literal["completed", "failed", "cancelled"]
+    exit_code: int
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag="replayed"):
+    """A replay came to a verdict."""
+
+    report: Report
+
+
+class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """The engine gave up; the fields are those of a :class:`replay.errors.ReplayError`.
+
+    Attributes:
+        error: name of its class; empty for a mistake of ours, whose traceback was printed.
+    """
+
+    error: str
+    message: str
+    where: str = ""
+    hint: str = ""
+
+
+Answer = Ready | Recorded | Replayed | Failed

@@ -1,0 +1,154 @@
+"""Starts a program in this process the way Python starts one: path, arguments, ``__main__``."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.util
+import inspect
+import runpy
+import sys
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+from replay.errors import NotFoundError, UsageError
+from replay.session.workflow import is_workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from replay.session.command_line import Command
+
+__all__ = ["find_function", "load_file", "run_program", "set_up"]
+
+
+def set_up(program: Command | Path, root: str) -> None:
+    """Make `sys.path` and `sys.argv` what the program expects.
+
+    Args:
+        program: a command, or the file of a function.
+        root: what was put in front of the path to find the engine; empty if nothing was.
+    """
+    if root:
+        # Taken off again: an engine that is not installed stays importable, behind all else.
+        sys.path.remove(root)
+        if root not in sys.path:
+            sys.path.append(root)
+    first = ""
+    if isinstance(program, Path):
+        first = str(program.resolve().parent)
+        sys.argv[:] = [str(program)]
+    else:
+        if program.form == "script":
+            first = str(Path(program.target).resolve().parent)
+        elif program.form == "module":
+            first = str(Path.cwd())
+        start = {"script": program.target, "module": "-m", "code": "-c"}[program.form]
+        sys.argv[:] = [start, *program.arguments]
+    sys.orig_argv[1:] = sys.argv if isinstance(program, Path) else program.recorded
+    if not sys.flags.safe_path:
+        sys.path.insert(0, first)
+
+
+def run_program(command: Command) -> None:
+    """Run a command's ``__main__`` to its end.
+
+    Raises:
+        BaseException: whatever the program raised.
+    """
+    if command.form == "module":
+        runpy.run_module(command.target, run_name="__main__", alter_sys=True)
+        return
+    if command.form == "script":
+        path = Path(command.target).absolute()
+        loader = _MainLoader(path.read_bytes(), str(path))
+    else:
+        loader = _MainLoader(command.target.encode(), "<string>")
+    module = ModuleType("__main__")
+    module.__loader__ = loader
+    if command.form == "script":
+        module.__file__ = str(path)
+        vars(module)["__cached__"] = None
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = module
+    try:
+        loader.exec_module(module)
+    finally:
+        sys.modules["__main__"] = before
+
+
+def load_file(path: Path) -> ModuleType:
+    """Import a file under its stem.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it is not Python, or its name is taken by a module that is loaded.
+        BaseException: whatever it raised.
+    """
+    if not path.is_file():
+        raise NotFoundError(
+            "the program's file is not there",
+            where=str(path.absolute()),
+            hint="a replay runs the code on disk: start it there, or name the place by --in DIR",
+        )
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError("this is not a Python file", where=str(path))
+    if path.stem in sys.modules:
+        raise UsageError(
+            f"a module {path.stem!r} is loaded already", where=str(path), hint="rename the file"
+        )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def find_function(
+    module: ModuleType, name: str, path: Path
+) -> Callable[..., Coroutine[Any, Any, object]]:
+    """Find a coroutine function in a module; without a name its only workflow, or ``main``.
+
+    Raises:
+        NotFoundError: there is none of that name, or it is not one.
+    """
+    if not name:
+        own = [
+            key
+            for key, value in vars(module).items()
+            if is_workflow(value) and value.__module__ == module.__name__
+        ]
+        if len(own) > 1:
+            raise UsageError(
+                "the file has several workflows",
+                where=str(path),
+                hint="name one: " + ", ".join(f"{path}:{key}" for key in own),
+            )
+        name = own[0] if own else "main"
+    found: Any = module
+    for step in name.split("."):
+        found = getattr(found, step, None)
+    if not inspect.iscoroutinefunction(found):
+        raise NotFoundError(
+            f"there is no coroutine function {name!r}",
+            where=str(path),
+            hint="mark an `async def` with @replay.workflow, or name one: FILE.py:FUNCTION",
+        )
+    function: Callable[..., Coroutine[Any, Any, object]] = found
+    return function
+
+
+class _MainLoader(importlib.abc.InspectLoader):
+    """Loads given source as ``__main__``, without the cache that modules have."""
+
+    def __init__(self, source: bytes, file: str) -> None:
+        self._source = source
+        self._file = file
+
+    def get_source(self, fullname: str) -> str:
+        """Return the source text."""
+        return importlib.util.decode_source(self._source)
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the compiled source."""
+        return self.source_to_code(self._source, self._file)

@@ -1,0 +1,187 @@
+"""Workflows: coroutine functions that can be recorded, and found and replayed again by name."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast
+
+import msgspec
+
+from replay.errors import IntegrityError, UsageError
+from replay.events.kinds import RunStarted
+from replay.events.payload import decode_payload
+from replay.session.api import open_run
+from replay.session.record import DEFAULT_WORKSPACE, record_program
+from replay.session.replay import replay_log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from replay.log.port import LogReader
+    from replay.session.record import Recording
+    from replay.session.report import Report
+
+__all__ = [
+    "Workflow",
+    "arguments_text",
+    "call_with",
+    "entry_name",
+    "first_record",
+    "is_workflow",
+    "workflow",
+]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_MARK: Final = "__ritornello_workflow__"
+
+
+class Workflow(Protocol, Generic[P, T_co]):
+    """What :func:`workflow` makes of a coroutine function; calling it is what it was."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T_co]:
+        """Return the coroutine, unrecorded."""
+        ...
+
+    def record(
+        self, *args: object, workspace: Path | str = DEFAULT_WORKSPACE, **kwargs: object
+    ) -> Recording[T_co]:
+        """Record one call. Arguments are plain JSON values, by place or by name."""
+        ...
+
+    def replay(self, run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Report:
+        """Replay a recorded call, with its recorded arguments."""
+        ...
+
+
+def workflow(function: Callable[P, Coroutine[Any, Any, T]]) -> Workflow[P, T]:
+    """Mark a coroutine function as something that is recorded and replayed as a whole.
+
+    ``ritornello run FILE.py`` finds it by the mark. It stays the function it was.
+
+    Raises:
+        UsageError: it is not a coroutine function.
+    """
+    if not inspect.iscoroutinefunction(function):
+        raise UsageError("a workflow is an `async def` function", where=entry_name(function))
+
+    def record(
+        *args: object, workspace: Path | str = DEFAULT_WORKSPACE, **kwargs: object
+    ) -> Recording[T]:
+        text = arguments_text(function, args, kwargs)
+        return record_program(
+            lambda: asyncio.run(call_with(function, text)),
+            workspace=workspace,
+            entry=entry_name(function),
+            arguments=(text,),
+        )
+
+    def replay(run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Report:
+        reader = open_run(run, workspace=workspace)
+        try:
+            recorded = first_record(reader).arguments
+            text = recorded[0] if recorded else ""
+            return replay_log(reader, lambda: asyncio.run(call_with(function, text)))
+        finally:
+            reader.close()
+
+    # Attributes of the function itself: it stays a coroutine function for whoever looks.
+    vars(function).update({"record": record, "replay": replay, _MARK: True})
+    return cast("Workflow[P, T]", function)
+
+
+def is_workflow(value: object) -> bool:
+    """Return whether a value was marked by :func:`workflow`."""
+    return inspect.isfunction(value) and _MARK in vars(value)
+
+
+def arguments_text(
+    function: Callable[..., object], args: tuple[object, ...], kwargs: dict[str, object]
+) -> str:
+    """Return a call's arguments as JSON: a list if all are by place, otherwise an object.
+
+    Raises:
+        UsageError: they do not fit the function, or are not plain JSON values.
+    """
+    try:
+        signature = inspect.signature(function)
+        signature.bind(*args, **kwargs)
+        plain: object = list(args)
+        if kwargs:
+            named = list(signature.parameters.values())[: len(args)]
+            if any(p.kind is not inspect.Parameter.POSITIONAL_OR_KEYWORD for p in named):
+                raise TypeError("by place and by name at once, for a function with *args or /")  # noqa: TRY301
+            plain = {**dict(zip(signature.parameters, args, strict=False)), **kwargs}
+        text = msgspec.json.encode(plain)
+        if _lossy(plain, msgspec.json.decode(text)):
+            raise TypeError("a value would come back as another")
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f"these arguments cannot be recorded: {error}",
+            where=entry_name(function),
+            hint="pass text, numbers, booleans, None, lists and dictionaries of them",
+        ) from None
+    return text.decode()
+
+
+def call_with(
+    function: Callable[..., Coroutine[Any, Any, T]], text: str
+) -> Coroutine[Any, Any, T]:
+    """Call a function with recorded arguments.
+
+    Raises:
+        UsageError: the text is no JSON, or the function does not take them.
+    """
+    try:
+        plain: list[Any] | dict[str, Any] = (
+            msgspec.json.decode(text, type=list[Any] | dict[str, Any]) if text else []
+        )
+        args = plain if isinstance(plain, list) else []
+        kwargs = plain if isinstance(plain, dict) else {}
+        inspect.signature(function).bind(*args, **kwargs)
+    except (TypeError, msgspec.MsgspecError) as error:
+        raise UsageError(
+            f"the function does not take these arguments: {error}", where=entry_name(function)
+        ) from None
+    return function(*args, **kwargs)
+
+
+def entry_name(function: object) -> str:
+    """Return ``file.py:qualname``; the file relative to the working directory if it lies there."""
+    code = getattr(function, "__code__", None)
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    if code is None:
+        return f"{getattr(function, '__module__', '?')}:{name}"
+    path, here = Path(code.co_filename), Path.cwd()
+    return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}"
+
+
+def first_record(reader: LogReader) -> RunStarted:
+    """Return the payload of a run's first record.
+
+    Raises:
+        IntegrityError: it is not the start of a run, or its payload is gone.
+    """
+    entry = next(reader.entries(0, 1), None)
+    if entry is not None:
+        data = [part.data for part in entry.brought]
+        if None in data:
+            raise IntegrityError("the payload of the first record is gone", where="event 0")
+        whole = b"".join(piece for piece in data if piece is not None)
+        payload, _ = decode_payload(entry.header.media, whole, 0)
+        if isinstance(payload, RunStarted):
+            return payload
+    raise IntegrityError("the first record is not the start of a run", where="event 0")
+
+
+def _lossy(value: object, decoded: object) -> bool:
+    """Whether JSON gave back another value: a tuple as a list, a number as text, a key as text."""
+    if isinstance(value, dict) and isinstance(decoded, dict):
+        return list(value) != list(decoded) or any(_lossy(value[k], decoded[k]) for k in value)
+    if isinstance(value, list) and isinstance(decoded, list):
+        return any(map(_lossy, value, decoded))
+    return type(value) is not type(decoded) or value != decoded
