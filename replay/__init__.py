@@ -10,19 +10,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from replay.doors.effects import effect
-    from replay.session.api import replay
-    from replay.session.record import Recording, record
+    from replay.session.api import record, replay, replay_keyed
+    from replay.session.keyed import KeyedReport
+    from replay.session.record import Recording
     from replay.session.report import Report
     from replay.session.workflow import workflow
 
-__all__ = ["Recording", "Report", "effect", "record", "replay", "workflow"]
+__all__ = [
+    "KeyedReport",
+    "Recording",
+    "Report",
+    "effect",
+    "record",
+    "replay",
+    "replay_keyed",
+    "workflow",
+]
 
 _HOMES = {
+    "KeyedReport": "replay.session.keyed",
     "Recording": "replay.session.record",
     "Report": "replay.session.report",
     "effect": "replay.doors.effects",
-    "record": "replay.session.record",
+    "record": "replay.session.api",
     "replay": "replay.session.api",
+    "replay_keyed": "replay.session.api",
     "workflow": "replay.session.workflow",
 }
 

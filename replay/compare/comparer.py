@@ -110,7 +110,7 @@ class Comparer:
                 replayed_kind=header.kind,
                 task=str(header.task),
                 fields=changed_fields(None, whole or data),
-                replayed_place=place(),
+                replayed_place=computed.place or place(),
                 candidate=candidate,
                 note="the recording ends here",
             )
@@ -130,7 +130,7 @@ class Comparer:
             task=str(header.task),
             fields=fields,
             recorded_place=self._places(header.seq),
-            replayed_place=place(),
+            replayed_place=computed.place or place(),
             candidate=candidate,
             note=""
             if role_of(header.kind) == "derived"

@@ -29,7 +29,11 @@ def changed_fields(recorded: bytes | None, replayed: bytes | None) -> tuple[Fiel
     before = dict(_leaves_of(recorded))
     after = dict(_leaves_of(replayed))
     changes = [
-        FieldChange(path, _around(before.get(path), after.get(path)), _around(after.get(path), before.get(path)))
+        FieldChange(
+            path,
+            _around(before.get(path), after.get(path)),
+            _around(after.get(path), before.get(path)),
+        )
         for path in dict.fromkeys([*before, *after])
         if before.get(path) != after.get(path)
     ]
@@ -45,7 +49,7 @@ def nearest(candidates: Sequence[tuple[int, bytes]], data: bytes) -> int | None:
             return key
         matcher = difflib.SequenceMatcher(None, candidate[:4096].decode("utf-8", "replace"), wanted)
         ratio = matcher.quick_ratio()
-        if ratio > 0.6 and (best is None or ratio > best[0]):  # noqa: PLR2004 - difflib's advice
+        if ratio > 0.6 and (best is None or ratio > best[0]):
             best = (ratio, key)
     return None if best is None else best[1]
 

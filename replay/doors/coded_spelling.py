@@ -12,6 +12,9 @@ __all__ = ["CodedTrack", "base64_cells"]
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _VALUES = {code: at for at, code in enumerate(_ALPHABET)} | {0x2D: 62, 0x5F: 63}
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_BASE64_DIGITS = frozenset(_VALUES)
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -22,11 +25,10 @@ class CodedTrack:
         number: the secret's.
         find: what stands for the value; lower case for hex.
         put: what stands for the surrogate, as long.
-        per_character: cells that one character takes, 2 for hex, 4/3 for base64.
         shift: for base64, how many bytes of its group of three stand before the value.
         surrogate: the stand-in's bytes, to set the bits that share a base64 digit.
         public: leading characters that are the same in both.
-        upper: which cases to look for in hex; base64 has one spelling.
+        only_upper: look for hex in upper case only; else in both.
         keep_case: an upper-case match gives upper case back (to restore); else hex is lower case,
             because a run of decimal digits does not show the case of what follows it.
     """
@@ -34,8 +36,10 @@ class CodedTrack:
     __slots__ = (
         "anchor",
         "anchor_at",
+        "anchors",
         "commit",
         "find",
+        "heads",
         "is_hex",
         "keep_case",
         "needles",
@@ -43,6 +47,7 @@ class CodedTrack:
         "per_character",
         "put",
         "shift",
+        "special",
         "surrogate",
     )
 
@@ -60,35 +65,38 @@ class CodedTrack:
     ) -> None:
         self.number, self.find, self.put, self.surrogate = number, find, put, surrogate
         self.is_hex, self.shift, self.keep_case = shift is None, shift or 0, keep_case
+        self.special = not self.is_hex and not {*b"+/"}.isdisjoint(put)
         self.per_character = 2.0 if self.is_hex else 4 / 3
         self.commit = min(round(COMMIT * self.per_character), len(find))
         head = find[: self.commit]
         both = (head.upper(),) if only_upper else (head, head.upper())
-        self.needles = tuple(dict.fromkeys(both)) if self.is_hex else (head,)
+        self.heads = tuple(dict.fromkeys(both)) if self.is_hex else (head,)
+        self.needles = _both_alphabets(self.heads)
         width = int(ANCHOR * self.per_character) + 1
         wanted = max(self.commit, int(public * self.per_character) + 1)
         self.anchor_at = max(0, min(wanted, len(put) - width))
         self.anchor = put[self.anchor_at : self.anchor_at + width]
+        self.anchors = _both_alphabets((self.anchor,))
 
     def runs(self, data: bytes, *, escapes: bool) -> Iterator[Run]:
         """Finds each run, by ascending start for each needle."""
-        for needle in self.needles:
-            at = data.find(needle)
+        plain = self._plain(data)
+        for needle in self.heads:
+            at = plain.find(needle)
             while at >= 0:
-                there = data[at : at + len(self.find)]
+                there = plain[at : at + len(self.find)]
                 cells = _common(there.lower() if self.is_hex else there, self.find)
-                put = self.put[:cells]
-                if self.keep_case and there[:cells] != there[:cells].lower() and self.is_hex:
+                put = self._kept(self.put[:cells], data[at : at + cells])
+                if self.keep_case and self.is_hex and there[:cells] != there[:cells].lower():
                     put = put.upper()
                 yield Run(at, put, int(cells / self.per_character + 0.01), self.number)
-                at = data.find(needle, at + 1)
+                at = plain.find(needle, at + 1)
 
     def alive_from(self, data: bytes) -> int:
         """Where the first match begins that the next bytes could continue; the length if none."""
         window = data[-(len(self.find) - 1) :]
         offset = len(data) - len(window)
-        if self.is_hex:
-            window = window.lower()
+        window = window.lower() if self.is_hex else self._plain(window)
         at = window.find(self.find[:1])
         while at >= 0:
             if self.find.startswith(window[at:]):
@@ -102,24 +110,30 @@ class CodedTrack:
         A digit that carries bits of the secret's first or last character and of its neighbour's
         gets the surrogate's bits, on both sides, wherever the rest of the surrogate stands whole.
         """
-        at = data.find(self.anchor)
+        plain, digits = self._plain(data), _HEX_DIGITS if self.is_hex else _BASE64_DIGITS
+        loose = min(self.commit, self.anchor_at)
+        head, neck = self.put[:loose], self.put[loose : self.anchor_at]
+        at = plain.find(self.anchor)
         while at >= 0:
             start = at - self.anchor_at
-            loose = min(self.commit, self.anchor_at)
-            head, digits = data[max(0, start) : start + loose], self._digits()
-            if (
-                start >= 0
-                and data[start + loose : at] == self.put[loose : self.anchor_at]
-                and digits.issuperset(head)
-            ):
-                if head != self.put[:loose]:
-                    yield Edit(start, self.put[:loose])
-                if not self.is_hex and data.startswith(self.put[loose:], start + loose):
+            there = plain[max(0, start) : start + loose]
+            if start >= 0 and plain[start + loose : at] == neck and digits.issuperset(there):
+                if there != head:
+                    yield Edit(start, self._kept(head, data[start : start + loose]))
+                if not self.is_hex and plain.startswith(self.put[loose:], start + loose):
                     yield from self._shared_digits(data, start)
-            at = data.find(self.anchor, at + 1)
+            at = plain.find(self.anchor, at + 1)
 
-    def _digits(self) -> frozenset[int]:
-        return _HEX_DIGITS if self.is_hex else frozenset(_VALUES)
+    def _plain(self, data: bytes) -> bytes:
+        """Base64 in the standard alphabet, if this track has a digit that is not in both."""
+        return data if self.is_hex or not self.special else data.translate(_TO_STANDARD)
+
+    def _kept(self, put: bytes, there: bytes) -> bytes:
+        """Keeps the alphabet: the two digits in question never stand for a letter or figure."""
+        if not self.special:
+            return put
+        pairs = zip(put, there.translate(_TO_STANDARD), there, strict=True)
+        return bytes(old if new == plain else new for new, plain, old in pairs)
 
     def _shared_digits(self, data: bytes, start: int) -> Iterator[Edit]:
         bits = (0, 4, 2)[self.shift]  # of the first byte, in the digit before the cells
@@ -135,6 +149,10 @@ class CodedTrack:
 def base64_cells(text: bytes, shift: int) -> bytes:
     """The base64 digits that depend on `text` alone when `shift` bytes of a group precede it."""
     return b64encode(bytes(shift) + text)[(0, 2, 3)[shift] : (shift + len(text)) * 8 // 6]
+
+
+def _both_alphabets(texts: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys((*texts, *(text.translate(_TO_URL_SAFE) for text in texts))))
 
 
 def _set_bits(data: bytes, at: int, bits: int, count: int, *, low: bool) -> Iterator[Edit]:

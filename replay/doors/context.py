@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answers", "DoorContext", "Post", "World", "bind_thread", "current", "unbind_thread"]
 
+
 class Post(Protocol):
     """Hands an answer to the run, from any thread."""
 

@@ -87,7 +87,7 @@ def effect(
             by a return annotation that msgspec can decode.
     """
     if function is None:
-        return functools.partial(_make, name=name)  # type: ignore[return-value]
+        return functools.partial(_make, name=name)
     return _make(function, name=name)
 
 
@@ -260,7 +260,7 @@ async def _run(post: Post, spec: _Spec, call: Callable[[], Any]) -> None:
 
 
 def _result(spec: _Spec, payload: Payload) -> Any:
-    assert isinstance(payload, EffectReturned)  # noqa: S101 - only its answer comes here
+    assert isinstance(payload, EffectReturned)
     if payload.failure is not None:
         raise rebuild(payload.failure)
-    return spec.decode(payload.value if payload.value is not None else msgspec.Raw(b"null"))
+    return spec.decode(payload.value)

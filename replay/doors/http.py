@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.doors.context import Answers, DoorContext, current
+from replay.doors.counted import CountedDoor
 from replay.doors.failures import failure_of, rebuild
 from replay.doors.wire import request_head, request_view, response_view, wire_head, without_cookies
 from replay.errors import UsageError
@@ -41,14 +42,15 @@ _LIBRARIES: Final = ("httpx2", "httpx")
 _EXTENSIONS: Final = ("timeout", "sni_hostname", "target")
 
 
-class HttpDoor:
+class HttpDoor(CountedDoor):
     """Puts the door into the transports of the libraries that are there."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._originals: list[tuple[type, str, Any]] = []
 
-    def install(self) -> None:
-        """Wrap the transport classes; counted process-wide by the session."""
+    def put(self) -> None:
+        """Wrap the transport classes."""
         for name in _LIBRARIES:
             try:
                 library = importlib.import_module(name)
@@ -56,7 +58,7 @@ class HttpDoor:
                 continue
             self._wrap(library)
 
-    def remove(self) -> None:
+    def take_back(self) -> None:
         """Give the transport classes back."""
         while self._originals:
             owner, name, original = self._originals.pop()
@@ -154,9 +156,9 @@ class _Exchange:
             self.abandon()
             raise
         if isinstance(payload, ResponseEnded):
-            assert payload.failure is not None  # noqa: S101 - without a head it failed
+            assert payload.failure is not None
             raise self._raised(payload.failure)
-        assert isinstance(payload, ResponseStarted)  # noqa: S101 - the head comes first
+        assert isinstance(payload, ResponseStarted)
         return self._library.Response(
             payload.status,
             headers=[(k.encode("latin-1"), v.encode("latin-1")) for k, v in payload.headers],
@@ -295,5 +297,3 @@ def _body_class(library: ModuleType) -> Callable[[_Exchange], Any]:
             self._exchange.abandon()
 
     return Body
-
-

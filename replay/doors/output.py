@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 from replay.doors.context import current
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Callable
+    from collections.abc import Callable
 
 __all__ = ["OutputDoor"]
 
@@ -26,7 +26,7 @@ class _Stream(io.RawIOBase):
         """Return True."""
         return True
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         """Record bytes of the program; pass those of other threads through."""
         copy = bytes(data)
         context = current()
@@ -62,12 +62,10 @@ class OutputDoor:
         """Put the door in place."""
         self._before = before = sys.stdout
         before.flush()
-        real = getattr(before, "buffer", None)
-        if real is None:
-            real = _Encoded(before)
+        real: BinaryIO = getattr(before, "buffer", None) or cast("BinaryIO", _Encoded(before))
         door = _Stream("stdout", real, lambda data: self._pass_on(real, data))
         sys.stdout = io.TextIOWrapper(
-            door,  # type: ignore[arg-type]
+            door,
             encoding="utf-8",
             errors="surrogateescape",
             newline="\n",
@@ -86,7 +84,7 @@ class _Encoded(io.RawIOBase):
     def __init__(self, text: TextIO) -> None:
         self._text = text
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         """Write bytes as text."""
         self._text.write(bytes(data).decode("utf-8", "replace"))
         return len(bytes(data))

@@ -253,8 +253,7 @@ class _Entry:
         tracks: tuple[Track, ...] = (*self.finders, self.upper_hex)
         self.needles = (
             *(needle for track in tracks for needle in track.needles),
-            *(anchor for text in texts for anchor in text.anchors),
-            *(coded.anchor for coded in codeds),
+            *(anchor for track in (*texts, *codeds) for anchor in track.anchors),
         )
         self.codes = frozenset((surrogate + value).encode("ascii"))
         self.enough = min(len(surrogate), public + COMMIT)

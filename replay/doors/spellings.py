@@ -9,8 +9,6 @@ from replay.doors.text_spelling import TextTrack
 
 __all__ = ["tracks_of"]
 
-_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-
 
 def tracks_of(
     number: int, find: str, put: str, public: int, *, keep_case: bool = False
@@ -39,10 +37,5 @@ def tracks_of(
 
     codeds = [coded(value.hex().encode(), surrogate.hex().encode(), None)]
     for shift in range(3):
-        cells = base64_cells(value, shift)
-        stand_in = base64_cells(surrogate, shift)
-        codeds.append(coded(cells, stand_in, shift))
-        if b"+" in cells or b"/" in cells:
-            safe = _TO_URL_SAFE
-            codeds.append(coded(cells.translate(safe), stand_in.translate(safe), shift))
+        codeds.append(coded(base64_cells(value, shift), base64_cells(surrogate, shift), shift))
     return texts, codeds

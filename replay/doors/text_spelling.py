@@ -101,7 +101,9 @@ class TextTrack:
         for tail in self.anchor_pattern.finditer(data):
             first = max(0, tail.start() - _ESCAPED_MAX * self.anchor_at)
             match = self.whole.search(data, first, tail.end())
-            if match is None or match.end() != tail.end():
+            while match and match.end() != tail.end():  # another one stands close before
+                match = self.whole.search(data, match.start() + 1, tail.end())
+            if match is None:
                 continue
             head = b"".join(match.groups())
             put = b"".join(map(self._respelled, match.groups(), self.put))

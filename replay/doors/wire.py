@@ -90,9 +90,7 @@ def request_view(request: Any, content: bytes) -> RequestView:
     """Return a request as a dialect sees it: no credentials."""
     path, query, _ = _target(request)
     headers = tuple((k, v) for k, v in _headers(request) if k not in CREDENTIAL_HEADERS)
-    return RequestView(
-        method=request.method, path=path, query=query, headers=headers, body=content
-    )
+    return RequestView(method=request.method, path=path, query=query, headers=headers, body=content)
 
 
 def response_view(head: ResponseStarted, body: bytes, *, complete: bool) -> ResponseView:
@@ -124,7 +122,7 @@ def _headers(request: Any) -> list[tuple[str, str]]:
 def _scheme(value: str) -> str:
     """Return the authentication scheme of a credential, and nothing else of it."""
     scheme, space, _ = value.partition(" ")
-    return scheme if space and scheme.isalpha() and len(scheme) <= 16 else ""  # noqa: PLR2004
+    return scheme if space and scheme.isalpha() and len(scheme) <= 16 else ""
 
 
 def _target(request: Any) -> tuple[str, str, list[str]]:

@@ -12,6 +12,20 @@ from typing import Final, Literal
 
 import msgspec
 
+from replay.events.exchange_kinds import (
+    ChunksReceived,
+    PromptSent,
+    RequestRetried,
+    RequestSent,
+    ResponseEnded,
+    ResponseReceived,
+    ResponseStarted,
+    ToolCalled,
+    ToolReturned,
+    WireObserved,
+)
+from replay.events.kind_base import Failure, JsonText, Names, Pairs, PayloadBase, Role, null
+
 __all__ = [
     "CATALOGUE",
     "ChunksReceived",
@@ -47,43 +61,10 @@ __all__ = [
     "role_of",
 ]
 
-Role = Literal["answered", "delivered", "noted", "derived"]
-Names = tuple[str, ...]
-Pairs = tuple[tuple[str, str], ...]
-#: Compact JSON text that this house wrote; carried verbatim, so its bytes are the comparison.
-JsonText = msgspec.Raw
-
-
-class _Payload(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True
-):
-    """Base of all payload heads: tagged with the name of the kind."""
-
-
-def _null() -> JsonText:
-    """Return the value of what has none; `JsonText | None` cannot be decoded by msgspec."""
-    return msgspec.Raw(b"null")
-
-
-class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An exception in closed form: class by import path, plain arguments, its chain.
-
-    Attributes:
-        type: ``module:qualname`` of the class.
-        arguments: JSON list of the plain arguments.
-        cause, context: what it was raised from, or during.
-    """
-
-    type: str
-    arguments: JsonText
-    cause: Failure | None = None
-    context: Failure | None = None
-
-
 # --- the run ------------------------------------------------------------------------------------
 
 
-class RunStarted(_Payload, frozen=True, tag="RunStarted"):
+class RunStarted(PayloadBase, frozen=True, tag="RunStarted"):
     """A run began. All that identifies it and its surroundings; the only record with the run id.
 
     Attributes:
@@ -111,16 +92,16 @@ class RunStarted(_Payload, frozen=True, tag="RunStarted"):
     hash_seed: str
 
 
-class RunEnded(_Payload, frozen=True, tag="RunEnded"):
+class RunEnded(PayloadBase, frozen=True, tag="RunEnded"):
     """The workflow returned or raised. ``value`` is its result when that is plain JSON."""
 
-    value: JsonText = msgspec.field(default_factory=_null)
+    value: JsonText = msgspec.field(default_factory=null)
     type: str | None = None
     failure: Failure | None = None
     exit_code: int | None = None
 
 
-class RunSealed(_Payload, frozen=True, tag="RunSealed"):
+class RunSealed(PayloadBase, frozen=True, tag="RunSealed"):
     """The last record of a run. Without it a log is open or truncated, never complete."""
 
     reason: Literal["completed", "failed", "cancelled"]
@@ -130,7 +111,7 @@ class RunSealed(_Payload, frozen=True, tag="RunSealed"):
 # --- who runs -----------------------------------------------------------------------------------
 
 
-class TaskSpawned(_Payload, frozen=True, tag="TaskSpawned"):
+class TaskSpawned(PayloadBase, frozen=True, tag="TaskSpawned"):
     """A task was created: its label among its siblings, and what it was called with.
 
     Attributes:
@@ -146,13 +127,13 @@ class TaskSpawned(_Payload, frozen=True, tag="TaskSpawned"):
     seed: str
 
 
-class TaskEnded(_Payload, frozen=True, tag="TaskEnded"):
+class TaskEnded(PayloadBase, frozen=True, tag="TaskEnded"):
     """A task finished; the header's outcome says how."""
 
     error: str | None = None
 
 
-class ThreadStarted(_Payload, frozen=True, tag="ThreadStarted"):
+class ThreadStarted(PayloadBase, frozen=True, tag="ThreadStarted"):
     """A worker thread joined the schedule."""
 
     label: str
@@ -172,17 +153,17 @@ class Reading(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     time: int
 
 
-class ReadingsTaken(_Payload, frozen=True, tag="ReadingsTaken"):
+class ReadingsTaken(PayloadBase, frozen=True, tag="ReadingsTaken"):
     """Clock, randomness and environment readings that followed one another."""
 
     readings: tuple[Reading, ...]
 
 
-class ClockAdvanced(_Payload, frozen=True, tag="ClockAdvanced"):
+class ClockAdvanced(PayloadBase, frozen=True, tag="ClockAdvanced"):
     """Time passed for a program that would not idle, so that its due timers could fire."""
 
 
-class SecretRegistered(_Payload, frozen=True, tag="SecretRegistered"):
+class SecretRegistered(PayloadBase, frozen=True, tag="SecretRegistered"):
     """A secret value was given a surrogate before its first use.
 
     Attributes:
@@ -198,7 +179,7 @@ class SecretRegistered(_Payload, frozen=True, tag="SecretRegistered"):
     public: int
 
 
-class SecretSuspected(_Payload, frozen=True, tag="SecretSuspected"):
+class SecretSuspected(PayloadBase, frozen=True, tag="SecretSuspected"):
     """A secret was found too late or inside an encoded body: the run must not be exported."""
 
     record: int
@@ -208,21 +189,21 @@ class SecretSuspected(_Payload, frozen=True, tag="SecretSuspected"):
 # --- effects ------------------------------------------------------------------------------------
 
 
-class EffectStarted(_Payload, frozen=True, tag="EffectStarted"):
+class EffectStarted(PayloadBase, frozen=True, tag="EffectStarted"):
     """The program called an effect: name and arguments, bound to its signature."""
 
     name: str
     arguments: JsonText
 
 
-class EffectReturned(_Payload, frozen=True, tag="EffectReturned"):
+class EffectReturned(PayloadBase, frozen=True, tag="EffectReturned"):
     """An effect answered: its value, or the failure it raised."""
 
-    value: JsonText = msgspec.field(default_factory=_null)
+    value: JsonText = msgspec.field(default_factory=null)
     failure: Failure | None = None
 
 
-class EffectCancelled(_Payload, frozen=True, tag="EffectCancelled"):
+class EffectCancelled(PayloadBase, frozen=True, tag="EffectCancelled"):
     """The program stopped waiting for an effect or abandoned a response in mid-stream.
 
     Attributes:
@@ -232,135 +213,10 @@ class EffectCancelled(_Payload, frozen=True, tag="EffectCancelled"):
     effect: int
 
 
-# --- HTTP ---------------------------------------------------------------------------------------
-
-
-class RequestSent(_Payload, frozen=True, tag="RequestSent"):
-    """An HTTP request, as far as it is compared; the exact body bytes follow the head."""
-
-    method: str
-    path: str
-    query: str
-    headers: Pairs
-    credentials: Pairs
-
-
-class WireObserved(_Payload, frozen=True, tag="WireObserved"):
-    """What else was on the wire: it may differ between machines without changing the run.
-
-    Attributes:
-        scheme, host: where the request went, with the port if it is not the scheme's own.
-        headers: request headers that are not compared, as sent.
-        http_version: ``HTTP/1.1`` or ``HTTP/2``, empty when no response came.
-        request_id, response_date: the provider's own marks, for reconciling with its report.
-        certificate: hex SHA-256 of the peer's TLS certificate where it could be had.
-    """
-
-    scheme: str
-    host: str
-    headers: Pairs
-    http_version: str
-    request_id: str | None = None
-    response_date: str | None = None
-    certificate: str | None = None
-
-
-class ResponseStarted(_Payload, frozen=True, tag="ResponseStarted"):
-    """The head of a response, as the program saw it."""
-
-    status: int
-    headers: Pairs
-    http_version: str
-    reason: str
-
-
-class ChunksReceived(_Payload, frozen=True, tag="ChunksReceived"):
-    """Chunks of one body that followed one another; their bytes follow the head.
-
-    Attributes:
-        chunks: (size in bytes, claimed time in us) of each.
-    """
-
-    chunks: tuple[tuple[int, int], ...]
-
-
-class ResponseEnded(_Payload, frozen=True, tag="ResponseEnded"):
-    """The exchange ended: complete, or with the failure that the transport raised."""
-
-    failure: Failure | None = None
-
-
-# --- what the dialects read in an exchange --------------------------------------------------------
-
-
-class PromptSent(_Payload, frozen=True, tag="PromptSent"):
-    """A request to a model, as the dialect reads it.
-
-    Attributes:
-        messages: number of messages in the conversation sent.
-        system: whether a system prompt is present.
-        seed: the seed on the wire, or ``unsupported`` where the provider takes none.
-    """
-
-    dialect: str
-    operation: str
-    model: str
-    messages: int
-    system: bool
-    tools: Names
-    stream: bool
-    max_tokens: int | None
-    seed: str
-
-
-class ToolReturned(_Payload, frozen=True, tag="ToolReturned"):
-    """The program handed a tool's result back to the model."""
-
-    dialect: str
-    call_id: str
-    is_error: bool
-    content: str
-
-
-class RequestRetried(_Payload, frozen=True, tag="RequestRetried"):
-    """The client sent a request again; ``attempt`` counts from 1."""
-
-    dialect: str
-    attempt: int
-
-
-class ResponseReceived(_Payload, frozen=True, tag="ResponseReceived"):
-    """A model's answer, as the dialect reads it; token counts are the provider's own."""
-
-    dialect: str
-    status: int
-    response_id: str | None
-    model: str | None
-    text: str
-    thinking: str
-    stop_reason: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cache_read_tokens: int | None
-    cache_write_tokens: int | None
-    complete: bool
-    error_type: str | None
-    error_message: str | None
-
-
-class ToolCalled(_Payload, frozen=True, tag="ToolCalled"):
-    """The model asked for a tool: exact JSON text of the arguments."""
-
-    dialect: str
-    call_id: str
-    name: str
-    arguments: str
-
-
 # --- output -------------------------------------------------------------------------------------
 
 
-class OutputWritten(_Payload, frozen=True, tag="OutputWritten"):
+class OutputWritten(PayloadBase, frozen=True, tag="OutputWritten"):
     """Bytes that the program wrote to a stream between two other records.
 
     Attributes:
@@ -401,7 +257,7 @@ Payload = (
 #: Facts are what a dialect may derive.
 Fact = PromptSent | ToolReturned | RequestRetried | ResponseReceived | ToolCalled
 
-_ROLES: Final[dict[type[_Payload], Role]] = {
+_ROLES: Final[dict[type[PayloadBase], Role]] = {
     RunStarted: "noted",
     RunEnded: "derived",
     RunSealed: "derived",
@@ -445,5 +301,3 @@ def kind_of(payload: Payload) -> str:
 def role_of(kind: str) -> Role | None:
     """Return the role of a kind, or None for a kind that this version does not know."""
     return CATALOGUE.get(kind)
-
-

@@ -64,9 +64,7 @@ class PartTable:
                 ordinals[key] = ordinal
                 listed.append(length.to_bytes(8, "little") + commitment)
                 brought.append(
-                    Part(
-                        ordinal=ordinal, salt=salt, commitment=commitment, size=length, data=data
-                    )
+                    Part(ordinal=ordinal, salt=salt, commitment=commitment, size=length, data=data)
                 )
             refs.append(ordinal)
         if len(refs) == 1:

@@ -66,18 +66,18 @@ class RefsDecoder:
         before = self._previous.get(path, ())
         if stored == _SAME_ONE and len(before) == 1:
             return before
-        if stored[:3] == _ONE_NEW and 4 <= len(stored) <= 6 and stored[-1] < 0x80:  # noqa: PLR2004
+        if stored[:3] == _ONE_NEW and 4 <= len(stored) <= 6 and stored[-1] < 0x80:
             ordinal = stored[3] & 0x7F
-            if len(stored) > 4:  # noqa: PLR2004
+            if len(stored) > 4:
                 ordinal |= (stored[4] & 0x7F) << 7
-            if len(stored) > 5:  # noqa: PLR2004
+            if len(stored) > 5:
                 ordinal |= stored[5] << 14
             if min(stored[3:-1], default=0x80) & 0x80:
                 self._previous[path] = refs = (ordinal,)
                 return refs
         where = f"event {header.seq}"
         numbers = _read_all(stored, where)
-        if len(numbers) < 3:  # noqa: PLR2004 - front, back, count
+        if len(numbers) < 3:
             raise IntegrityError("part list is cut short", where=where)
         front, back, count, *fresh = numbers
         if count != len(fresh) or front + back > len(before):
@@ -90,7 +90,7 @@ class RefsDecoder:
 
 
 def _write(out: bytearray, number: int) -> None:
-    while number > 0x7F:  # noqa: PLR2004 - LEB128 keeps seven bits a byte
+    while number > 0x7F:
         out.append(number & 0x7F | 0x80)
         number >>= 7
     out.append(number)
@@ -105,7 +105,7 @@ def _read_all(stored: bytes, where: str) -> list[int]:
         value |= (byte & 0x7F) << shift
         if byte & 0x80:
             shift += 7
-            if shift > 56:  # noqa: PLR2004 - ordinals stay below 2**53
+            if shift > 56:
                 raise IntegrityError("part list holds an oversized number", where=where)
         else:
             numbers.append(value)

@@ -22,7 +22,7 @@ _user_files: dict[str, bool] = {}
 
 def place(frame: FrameType | None = None) -> str | None:
     """Return the user's frames, innermost first, as ``file:line function`` joined by `` < ``."""
-    frames = user_frames(frame if frame is not None else sys._getframe(1))  # noqa: SLF001
+    frames = user_frames(frame if frame is not None else sys._getframe(1))
     return " < ".join(f"{file}:{line} {name}" for file, line, name in frames) or None
 
 

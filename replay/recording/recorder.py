@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-import msgspec
-
 from replay.events.entry import Entry
 from replay.events.header import Header, encode_header
 from replay.events.kinds import (
@@ -23,19 +21,19 @@ from replay.events.kinds import (
     kind_of,
 )
 from replay.events.payload import encode_head, split
-from replay.scheduler.ports import Halted
 from replay.recording.place import place
+from replay.scheduler.ports import Halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.recording.divergence import Divergence
     from replay.doors.secrets import Scrubber, Secret, StreamScrubber
     from replay.events.header import Media, Outcome, Trigger
     from replay.events.parts import PartTable
+    from replay.recording.divergence import Divergence
+    from replay.recording.tape import Tape
     from replay.scheduler.actor import Actor
     from replay.scheduler.core import Scheduler
-    from replay.recording.tape import Tape
 
 __all__ = ["CHUNKS_BYTES_MAX", "READINGS_MAX", "Asked", "Diverged", "Recorder", "Target"]
 
@@ -164,13 +162,21 @@ class Recorder:
         *,
         actor: Actor | None = None,
         outcome: Outcome = "ok",
+        where: str | None = None,
     ) -> int:
-        """Record what the program did; return its seq."""
+        """Record what the program did; return its seq.
+
+        Args:
+            payload, body: what it did.
+            actor: who did it; whoever runs now, if not given.
+            outcome: how it ended.
+            where: the place in the program, if that is not where it is now.
+        """
         self._check_halted()
         self._before()
         actor = actor or self.scheduler.actor()
         draft = self._draft(actor, kind_of(payload))
-        self._commit(draft, payload, body, outcome)
+        self._commit(draft, payload, body, outcome, where=where)
         return draft.seq
 
     def ask(self, payload: Payload, body: bytes | None, target: Target) -> Asked:
@@ -393,6 +399,7 @@ class Recorder:
         outcome: Outcome,
         *,
         scrubbed: bool = False,
+        where: str | None = None,
     ) -> None:
         head = encode_head(payload)
         if self.scrubbing:
@@ -426,7 +433,7 @@ class Recorder:
             raw=encode_header(header),
             parts=refs,
             brought=brought,
-            place=place() if self.tape.wants_places else None,
+            place=where or (place() if self.tape.wants_places else None),
         )
         divergence = self.tape.put(entry)
         if divergence is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from replay.recording.divergence import Divergence
 from replay.events.entry import Entry
 from replay.log.writer import Writer
+from replay.recording.divergence import Divergence
 
 __all__ = ["LiveTape", "Tape"]
 

@@ -95,15 +95,13 @@ class Actor:
         for actor, seq in more:
             if actor is not self and seq > given.get(actor, -1):
                 given[actor] = seq
-        if lamport > self.lamport:
-            self.lamport = lamport
+        self.lamport = max(self.lamport, lamport)
 
     def learn(self, actor: Actor, seq: int, lamport: int) -> None:
         """Take over the knowledge of one record."""
         if seq > self._given.get(actor, -1):
             self._given[actor] = seq
-        if lamport > self.lamport:
-            self.lamport = lamport
+        self.lamport = max(self.lamport, lamport)
 
     def advance(self, seq: int) -> tuple[tuple[int, ...], int]:
         """Enter a record of this actor; return its causes, ascending, and its Lamport time."""

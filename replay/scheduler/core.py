@@ -158,7 +158,11 @@ class Scheduler:
             if self._runnable:
                 self._hand_to(self._next(), me)
             else:
-                self._advance()
+                try:
+                    self._advance()
+                except Stalled as stalled:
+                    # Whichever thread happened to look; the verdict is the whole program's.
+                    self.halt(stalled)
 
     def join(self, participant: Participant) -> None:
         """A new thread waits here for the baton for the first time."""
@@ -281,5 +285,3 @@ class Scheduler:
         if self._collected_before:
             gc.enable()
         self.timers.clear()
-
-

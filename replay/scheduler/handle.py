@@ -21,6 +21,8 @@ class Handle(asyncio.Handle):
     """A callback to run; ``stamp`` is None when it goes to the actor that scheduled it."""
 
     __slots__ = ("stamp",)
+    _context: Context
+    _callback: Callable[..., object]
 
     # asyncio's own __init__ is not called: it takes a source traceback in debug mode, which
     # walks frames whose number depends on the engine.
@@ -38,14 +40,17 @@ class Handle(asyncio.Handle):
         self._cancelled = False
         self._repr = None
         self._source_traceback = None
-        giver = loop.scheduler.actor()
-        self.stamp: Stamp | None = None if context.get(ACTOR) is giver else giver.stamp()
+        self.stamp = _stamp(loop, context)
 
 
 class TimerHandle(asyncio.TimerHandle):
     """A callback to run at a loop time."""
 
     __slots__ = ("_deterministic_loop", "stamp")
+    _context: Context
+    _callback: Callable[..., object]
+    _args: tuple[Any, ...]
+    _scheduled: bool
 
     def __init__(
         self,
@@ -57,10 +62,21 @@ class TimerHandle(asyncio.TimerHandle):
     ) -> None:
         super().__init__(when, callback, args, loop, context)
         self._deterministic_loop = loop
-        giver = loop.scheduler.actor()
-        self.stamp: Stamp | None = None if self._context.get(ACTOR) is giver else giver.stamp()
+        self.stamp = _stamp(loop, self._context)
 
     def fire(self) -> None:
         """Put the callback in line."""
         self._scheduled = False
         self._deterministic_loop.enqueue(self)
+
+
+def _stamp(loop: DeterministicLoop, context: Context) -> Stamp | None:
+    """Return what the scheduling actor knows, None if the callback's actor knows it anyway.
+
+    A task that is not on record yet will learn it from the record of its spawn.
+    """
+    giver = loop.scheduler.actor()
+    taker = context.get(ACTOR)
+    if taker is giver or (taker is not None and taker.number < 0):
+        return None
+    return giver.stamp()

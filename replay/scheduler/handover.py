@@ -55,7 +55,7 @@ class _Installed:
 
 
 def _actor() -> Actor | None:
-    loop = asyncio._get_running_loop()  # noqa: SLF001 - no error where there is none
+    loop = asyncio._get_running_loop()
     return loop.scheduler.actor() if isinstance(loop, DeterministicLoop) else None
 
 

@@ -106,11 +106,11 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         deadline = self.scheduler.deadline(when)
         if deadline < FAR:
             self.scheduler.timers.add(deadline, handle)
-            handle._scheduled = True  # noqa: SLF001 - asyncio's own flag
+            handle._scheduled = True
         return handle
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        if handle._scheduled:  # type: ignore[attr-defined]  # noqa: SLF001 - asyncio's own flag
+        if handle._scheduled:  # type: ignore[attr-defined]
             self.scheduler.timers.note_cancelled()
 
     # --- futures, tasks, threads --------------------------------------------------------------
@@ -134,9 +134,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if factory is None:
             return Task(coro, loop=self, name=name, context=context, **options)
         if factory is getattr(asyncio, "eager_task_factory", None):
-            return Task(
-                coro, loop=self, name=name, context=context, eager_start=True, **options
-            )
+            return Task(coro, loop=self, name=name, context=context, eager_start=True, **options)
         if context is not None:
             options["context"] = context
         if sys.version_info >= (3, 13) and name is not None:
@@ -220,7 +218,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         """Run until stopped."""
         if self.is_running():
             raise RuntimeError("This event loop is already running")
-        if events._get_running_loop() is not None:  # noqa: SLF001 - as asyncio itself asks
+        if events._get_running_loop() is not None:
             raise RuntimeError("Cannot run the event loop while another loop is running")
         if self._closed:
             raise RuntimeError("Event loop is closed")
@@ -231,7 +229,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         sys.set_asyncgen_hooks(firstiter=self._asyncgens.add, finalizer=self._finalize)
         self._participant = participant = scheduler.current
         participant.loops.append(self)
-        events._set_running_loop(self)  # noqa: SLF001 - as asyncio itself does
+        events._set_running_loop(self)
         ready = self._ready
         try:
             while True:
@@ -244,7 +242,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             self._stopping = False
             self._participant = None
             participant.loops.pop()
-            events._set_running_loop(None)  # noqa: SLF001
+            events._set_running_loop(None)
             sys.set_asyncgen_hooks(*hooks)
 
     def _run_ready(self) -> None:
@@ -257,23 +255,23 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             if scheduler.ran >= scheduler.limit:
                 scheduler.busy()
             handle = ready.popleft()
-            if handle._cancelled:  # noqa: SLF001 - asyncio's handle
+            if handle._cancelled:
                 continue
             scheduler.ran += 1
-            context = handle._context  # noqa: SLF001
+            context = handle._context
             stamp = handle.stamp
             if stamp is not None:
                 actor = context.get(ACTOR)
                 if actor is not None:
                     actor.receive(stamp)
             try:
-                context.run(handle._callback, *handle._args)  # type: ignore[misc]  # noqa: SLF001
+                context.run(handle._callback, *handle._args)
             except (SystemExit, KeyboardInterrupt, Halted):
                 raise
             except BaseException as error:  # noqa: BLE001 - as asyncio's handles do
                 self.call_exception_handler(
                     {
-                        "message": f"Exception in callback {handle._callback!r}",  # noqa: SLF001
+                        "message": f"Exception in callback {handle._callback!r}",
                         "exception": error,
                         "handle": handle,
                     }
@@ -281,7 +279,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             if scheduler.halted is not None:
                 raise Halted from scheduler.halted
 
-    def run_until_complete(self, future: Awaitable[T]) -> T:  # type: ignore[override]
+    def run_until_complete(self, future: Awaitable[T]) -> T:
         """Run until a future is done and return its result."""
         new = not asyncio.isfuture(future)
         waited: asyncio.Future[T] = tasks.ensure_future(future, loop=self)  # type: ignore[arg-type]

@@ -96,9 +96,7 @@ class Task(asyncio.Task[T]):
         if actor is not parent:
             scheduler.ledger.spawned(actor, coro, lambda: self._chosen)
             scheduler.unsettled = True
-        super().__init__(
-            coro, loop=loop, name=name or f"Task-{number}", context=context, **options
-        )
+        super().__init__(coro, loop=loop, name=name or f"Task-{number}", context=context, **options)
         if actor is not parent:
             self.add_done_callback(_record_end, context=context)
 
@@ -119,9 +117,9 @@ class Task(asyncio.Task[T]):
         if self.cancelled():
             error = asyncio.CancelledError()
         else:
-            error = super().exception()
-            # Looking is not retrieving: asyncio still reports an exception nobody fetched.
-            self._log_traceback = error is not None and self._log_traceback
+            # Not ``exception()``: looking is not retrieving, and asyncio still reports an
+            # exception that nobody fetched.
+            error = self._exception  # type: ignore[attr-defined]
         self._scheduler.ledger.ended(actor, error)
 
     def result(self) -> T:

@@ -44,6 +44,8 @@ class Workers:
         self._idle: list[_Worker] = []
         #: Called on each new thread before it runs anything of the program.
         self.on_start: Callable[[], None] = lambda: None
+        #: Called on it when it ends: the system gives its number to other threads.
+        self.on_end: Callable[[], None] = lambda: None
 
     def submit(self, job: Callable[[], None]) -> None:
         """Run a job on an idle worker, or on a new one."""
@@ -86,11 +88,16 @@ class Workers:
         except Halted:
             # The verdict is fixed; the main thread raises it. This thread just goes.
             pass
+        self.on_end()
         scheduler.leave()
 
 
 def run_in_worker(
-    workers: Workers, loop: DeterministicLoop, executor: object, func: Callable[..., T], args: tuple[Any, ...]
+    workers: Workers,
+    loop: DeterministicLoop,
+    executor: object,
+    func: Callable[..., T],
+    args: tuple[Any, ...],
 ) -> Future[T]:
     """Run a function on a worker thread; the future completes in schedule order."""
     if executor is not None and not isinstance(executor, concurrent.futures.ThreadPoolExecutor):

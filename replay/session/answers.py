@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -17,11 +17,20 @@ if TYPE_CHECKING:
     from replay.recording.recorder import Recorder
     from replay.scheduler.core import Scheduler
     from replay.sources.live import LiveClock
-    from replay.sources.recorded import RecordedInputs
 
-__all__ = ["LiveAnswers", "RecordedAnswers"]
+__all__ = ["LiveAnswers", "ReadingSource", "RecordedAnswers"]
 
-_ENVIRONMENT = ("env", "env_names")
+_ENVIRONMENT: Final = ("env", "env_names")
+_Json: TypeAlias = dict[str, str] | list[str] | str | int | float | bool | None
+_VALUES: Final[msgspec.json.Decoder[_Json]] = msgspec.json.Decoder(_Json)
+
+
+class ReadingSource(Protocol):
+    """Gives recorded readings."""
+
+    def reading(self, source: str, argument: str) -> Reading:
+        """Return the reading that answers a question, entered into the replay's own record."""
+        ...
 
 
 class _Answers:
@@ -69,7 +78,7 @@ class LiveAnswers(_Answers):
 class RecordedAnswers(_Answers):
     """Answers from the record, in order, checked against what was asked."""
 
-    def __init__(self, scheduler: Scheduler, inputs: RecordedInputs) -> None:
+    def __init__(self, scheduler: Scheduler, inputs: ReadingSource) -> None:
         super().__init__(scheduler)
         self._inputs = inputs
 
@@ -86,12 +95,10 @@ def _encode(value: Value) -> msgspec.Raw:
 
 
 def _decode(reading: Reading) -> Value:
-    value = msgspec.json.decode(
-        reading.value, type=dict[str, str] | list[str] | str | int | float | bool | None
-    )
-    if isinstance(value, dict):
-        try:
+    try:
+        value = _VALUES.decode(reading.value)
+        if isinstance(value, dict):
             return base64.b64decode(value["base64"], validate=True)
-        except (KeyError, ValueError):
-            raise IntegrityError(f"a reading of {reading.source} is malformed") from None
+    except (msgspec.MsgspecError, KeyError, ValueError):
+        raise IntegrityError(f"a reading of {reading.source} is malformed") from None
     return value

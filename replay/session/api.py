@@ -10,6 +10,8 @@ from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.workspace import Workspace
+from replay.session.keyed import KeyedReport
+from replay.session.keyed import replay_keyed as session_keyed
 from replay.session.record import DEFAULT_WORKSPACE, Recording, record_program
 from replay.session.replay import replay_log
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from replay.doors.dialect import Dialect
     from replay.session.report import Report
 
-__all__ = ["BUNDLE_SUFFIX", "entry_of", "open_run", "record", "replay"]
+__all__ = ["BUNDLE_SUFFIX", "entry_of", "open_run", "record", "replay", "replay_keyed"]
 
 T = TypeVar("T")
 
@@ -83,7 +85,38 @@ def replay(
         reader.close()
 
 
-def open_run(run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE) -> DuckDBStore | BundleReader:
+def replay_keyed(
+    run: str | Path,
+    main: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    workspace: Path | str = DEFAULT_WORKSPACE,
+    dialects: tuple[Dialect, ...] | None = None,
+) -> KeyedReport[T]:
+    """Run a function on recorded answers by identity, in whatever order it asks now.
+
+    Each named task gets its own recorded answers; a task that is not what it was stops the
+    replay where it is spawned. For forensics: the result is never ``identical``.
+
+    Args:
+        run: a run id or a unique beginning of one, ``last``, or the path of a bundle.
+        main: the function, as it is now.
+        workspace: directory that holds the runs.
+        dialects: readings of provider exchanges; those installed, if not given.
+
+    Raises:
+        NotFoundError: there is no such run or bundle.
+        IntegrityError: the record cannot be read at all.
+    """
+    reader = open_run(run, workspace=workspace)
+    try:
+        return session_keyed(reader, lambda: asyncio.run(main()), dialects=dialects)
+    finally:
+        reader.close()
+
+
+def open_run(
+    run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE
+) -> DuckDBStore | BundleReader:
     """Open a run of the workspace, or a bundle, for reading.
 
     Raises:
@@ -104,4 +137,3 @@ def entry_of(function: object) -> str:
     code = getattr(function, "__code__", None)
     file = code.co_filename if code is not None else getattr(function, "__module__", "?")
     return f"{file}:{getattr(function, '__qualname__', type(function).__qualname__)}"
-

@@ -18,7 +18,15 @@ import msgspec
 
 from replay.errors import NotFoundError, UsageError
 
-__all__ = ["OUR_MODULES", "Command", "Form", "engine_root", "parse_command", "parse_recorded", "refuse_collisions"]
+__all__ = [
+    "OUR_MODULES",
+    "Command",
+    "Form",
+    "engine_root",
+    "parse_command",
+    "parse_recorded",
+    "refuse_collisions",
+]
 
 #: How Python was told what to run.
 Form = Literal["script", "module", "code"]

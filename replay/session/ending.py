@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from replay.errors import WorkflowError
 from replay.events.kinds import Failure, RunEnded, RunSealed
 
 if TYPE_CHECKING:
     from replay.events.header import Outcome
     from replay.recording.recorder import Recorder
 
-__all__ = ["Reason", "end_run"]
+__all__ = ["Reason", "end_run", "stalled_error"]
 
 Reason = Literal["completed", "failed", "cancelled"]
 
@@ -33,6 +34,14 @@ def end_run(recorder: Recorder, value: object, error: BaseException | None) -> R
     recorder.derive(_ended(value, error), actor=root, outcome=outcome)
     recorder.derive(RunSealed(reason=reason, events=recorder.size + 1), actor=root)
     return reason
+
+
+def stalled_error() -> WorkflowError:
+    """Return how a program failed that waits although nothing can ever come."""
+    return WorkflowError(
+        "the program waits for something that can never come",
+        hint="a future nobody completes, or a lock nobody releases",
+    )
 
 
 def _ended(value: object, error: BaseException | None) -> RunEnded:

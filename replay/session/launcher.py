@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from replay.events.kinds import RunStarted
-    from replay.log.port import LogReader
 
 __all__ = ["LaunchedProgram", "launch_recording", "launch_replay", "program_of"]
 

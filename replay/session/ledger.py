@@ -7,11 +7,12 @@ some Python versions the name a program gives a task arrives after the task was 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from replay.doors.effects import plain_json
 from replay.events.digest import derive
 from replay.events.kinds import TaskEnded, TaskSpawned, ThreadStarted
+from replay.recording.place import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,9 @@ __all__ = ["SEED_BYTES", "TaskLedger"]
 SEED_BYTES: Final = 16
 
 
+_Announced: TypeAlias = "tuple[Actor, Callable[[], str | None], str, msgspec.Raw, str | None]"
+
+
 class TaskLedger:
     """Records tasks and threads, labels them among their siblings, and derives their seeds.
 
@@ -38,22 +42,22 @@ class TaskLedger:
     def __init__(self, recorder: Recorder, seed: bytes) -> None:
         self._recorder = recorder
         self._seed = seed
-        self._announced: list[tuple[Actor, Callable[[], str | None], str, msgspec.Raw]] = []
+        self._announced: list[_Announced] = []
         recorder.settle = self.settle
 
     def spawned(self, child: Actor, coroutine: object, name: Callable[[], str | None]) -> None:
         """Announce a task; arguments are taken now, before anything can change them."""
         label = getattr(coroutine, "__qualname__", None) or type(coroutine).__qualname__
-        self._announced.append((child, name, label, _arguments(coroutine)))
+        self._announced.append((child, name, label, _arguments(coroutine), place()))
 
     def settle(self) -> None:
         """Record the tasks announced so far."""
         recorder = self._recorder
         recorder.scheduler.unsettled = False
         announced, self._announced = self._announced, []
-        for child, name, qualified, arguments in announced:
+        for child, name, qualified, arguments, where in announced:
             parent = child.parent
-            assert parent is not None  # noqa: S101 - only the main thread has none
+            assert parent is not None
             self._label(parent, child, name() or qualified)
             seq = recorder.derive(
                 TaskSpawned(
@@ -63,6 +67,7 @@ class TaskLedger:
                     seed=child.seed.hex(),
                 ),
                 actor=parent,
+                where=where,
             )
             child.number = seq
             child.learn(parent, seq, parent.lamport)
@@ -82,7 +87,7 @@ class TaskLedger:
     def thread_started(self, child: Actor, label: str) -> None:
         """Record that a worker thread joined the schedule."""
         parent = child.parent
-        assert parent is not None  # noqa: S101 - only the main thread has none
+        assert parent is not None
         self._label(parent, child, label)
         seq = self._recorder.derive(
             ThreadStarted(label=label, ordinal=child.ordinal, participant=child.participant),

@@ -13,8 +13,13 @@ import msgspec
 
 from replay.doors.context import DoorContext
 from replay.doors.scrub import Scrubber
-from replay.doors.secrets import MIN_SECRET_LENGTH, Secret, SecretError, is_secret_name, make_surrogate
-from replay.errors import WorkflowError
+from replay.doors.secrets import (
+    MIN_SECRET_LENGTH,
+    Secret,
+    SecretError,
+    is_secret_name,
+    make_surrogate,
+)
 from replay.events.digest import SALT_BYTES
 from replay.events.kinds import RunStarted, SecretRegistered
 from replay.events.parts import PartTable
@@ -29,7 +34,7 @@ from replay.recording.tape import LiveTape
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
 from replay.session.answers import LiveAnswers
-from replay.session.ending import Reason, end_run
+from replay.session.ending import Reason, end_run, stalled_error
 from replay.session.extensions import load_dialects
 from replay.session.ledger import SEED_BYTES, TaskLedger
 from replay.session.stage import Stage
@@ -135,7 +140,7 @@ def record_program(
         writer = Writer(
             store,
             on_commit=head_writer(directory, run_id),
-            on_failure=lambda _: [action() for action in wake],
+            on_failure=lambda _: wake[0](),
         )
         stack.callback(writer.close)
         found = load_dialects() if dialects is None else dialects
@@ -236,9 +241,7 @@ class _Live:
                 )
             )
 
-    def play(
-        self, program: Callable[[], T]
-    ) -> tuple[T | None, BaseException | None, Reason]:
+    def play(self, program: Callable[[], T]) -> tuple[T | None, BaseException | None, Reason]:
         """Run the program and seal its record."""
         value: T | None = None
         error: BaseException | None = None
@@ -247,10 +250,7 @@ class _Live:
                 try:
                     value = self._stage.play(program)
                 except Stalled:
-                    error = WorkflowError(
-                        "the program waits for something that can never come",
-                        hint="a future nobody completes, or a lock nobody releases",
-                    )
+                    error = stalled_error()
                 except Halted:
                     raise
                 except BaseException as raised:  # noqa: BLE001 - it is the program's outcome

@@ -21,7 +21,7 @@ from replay.recording.recorder import Diverged, Recorder
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
 from replay.session.answers import RecordedAnswers
-from replay.session.ending import end_run
+from replay.session.ending import end_run, stalled_error
 from replay.session.extensions import load_dialects
 from replay.session.ledger import TaskLedger
 from replay.session.report import Report, Verdict
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from replay.log.port import LogReader, Store
     from replay.recording.divergence import Divergence
 
-__all__ = ["replay_log"]
+__all__ = ["register_secret", "replay_log", "write_out"]
 
 T = TypeVar("T")
 
@@ -90,7 +90,9 @@ def _first_record(history: History) -> RunStarted:
 def _absent(started: RunStarted, dialects: tuple[Dialect, ...]) -> str:
     """Return a sentence about dialects that the record names and that are not here."""
     here = {(d.name, str(d.version)) for d in dialects}
-    missing = [f"{name} {version}" for name, version in started.dialects if (name, version) not in here]
+    missing = [
+        f"{name} {version}" for name, version in started.dialects if (name, version) not in here
+    ]
     return f"dialects not installed: {', '.join(missing)}" if missing else ""
 
 
@@ -105,7 +107,7 @@ class _Recorded:
         keep: Store | None,
     ) -> None:
         first = history.entry(0)
-        assert first is not None  # noqa: S101 - its payload was read
+        assert first is not None
         self._history = history
         self._started = started
         self._scrubber = Scrubber()
@@ -132,11 +134,9 @@ class _Recorded:
             tuple(d for d in dialects if d.name in named),
         )
         answers = RecordedAnswers(self.scheduler, inputs)
-        self._stage = Stage(context, answers, seed, _write_out)
+        self._stage = Stage(context, answers, seed, write_out)
 
-    def play(
-        self, program: Callable[[], object], checked: RunCheck
-    ) -> Report:
+    def play(self, program: Callable[[], object], checked: RunCheck) -> Report:
         """Run the program against the record and judge."""
         divergence: Divergence | None = None
         verdict: Verdict = "identical"
@@ -153,8 +153,10 @@ class _Recorded:
             verdict = "diverged"
         except ErasedPayloadError as error:
             verdict, notes = "erased", (str(error),)
-        if divergence is not None and checked.completeness != "sealed" and (
-            divergence.seq >= self._history.size
+        if (
+            divergence is not None
+            and checked.completeness != "sealed"
+            and (divergence.seq >= self._history.size)
         ):
             verdict = "incomplete"
             notes = ("the record ends here, without a seal",)
@@ -181,15 +183,7 @@ class _Recorded:
         """Copy what stands about the run before the program's first record."""
         while (payload := self._inputs.note()) is not None:
             if isinstance(payload, SecretRegistered):
-                self.recorder.register(
-                    Secret(
-                        number=payload.number,
-                        source=payload.source,
-                        value=None,
-                        surrogate=payload.surrogate,
-                        public=payload.public,
-                    )
-                )
+                register_secret(self.recorder, payload)
             self.recorder.note(payload)
 
     def _run(self, program: Callable[[], object]) -> None:
@@ -198,12 +192,12 @@ class _Recorded:
         try:
             value = self._stage.play(program)
         except Stalled:
-            recorded = self._history.entry(self.recorder.size)
-            if recorded is None:
-                raise Halted from None
             self.recorder.flush()
-            recorded = self._history.entry(self.recorder.size) or recorded
-            self.recorder.diverge(self._comparer.missing(recorded))
+            recorded = self._history.entry(self.recorder.size)
+            if recorded is not None and recorded.header.kind != "RunEnded":
+                self.recorder.diverge(self._comparer.missing(recorded))
+            # So did the recording, or the comparer finds how it ended instead.
+            error = stalled_error()
         except (Halted, ErasedPayloadError):
             raise
         except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
@@ -211,7 +205,21 @@ class _Recorded:
         end_run(self.recorder, value, error)
 
 
-def _write_out(stream: BinaryIO, data: bytes) -> None:
+def register_secret(recorder: Recorder, secret: SecretRegistered) -> None:
+    """Let a replay know a surrogate; the value stays unknown."""
+    recorder.register(
+        Secret(
+            number=secret.number,
+            source=secret.source,
+            value=None,
+            surrogate=secret.surrogate,
+            public=secret.public,
+        )
+    )
+
+
+def write_out(stream: BinaryIO, data: bytes) -> None:
+    """Write output of a replayed program: there is nothing to wait for."""
     stream.write(data)
     stream.flush()
 
@@ -221,7 +229,7 @@ def _report(
 ) -> Report:
     return Report(
         verdict=verdict,
-        run=run or checked.run,
+        run=run or checked.run or "",
         events=0,
         root_recorded=checked.root,
         root_replayed="",
@@ -231,5 +239,3 @@ def _report(
         derived_computed=0,
         notes=notes,
     )
-
-

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import threading
-import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from replay.doors.blocking import BlockingDoor
 from replay.doors.context import DoorContext, bind_thread, current, unbind_thread
 from replay.doors.http import HttpDoor
+from replay.doors.loops import LoopDoor
 from replay.doors.output import OutputDoor
 from replay.doors.readings import Readings
 from replay.errors import UsageError
 from replay.scheduler import handover
 from replay.scheduler.loop import DeterministicLoop
-from replay.scheduler.workers import Workers, sleep, wait_for_result
+from replay.scheduler.ports import Stalled
+from replay.scheduler.workers import Workers
 
 if TYPE_CHECKING:
-    import concurrent.futures
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
@@ -58,6 +58,7 @@ class Stage:
         self._loops: list[DeterministicLoop] = []
         context.new_loop = self._new_loop
         self._workers.on_start = lambda: bind_thread(context)
+        self._workers.on_end = unbind_thread
 
     def _lookup(self) -> Answerer | None:
         return self._answerer if current() is self.context else None
@@ -70,16 +71,25 @@ class Stage:
 
         Raises:
             Halted: the scheduler stopped the program.
+            Stalled: nothing could ever go on; nothing of the program is left.
             BaseException: whatever the program raised.
         """
         try:
             return program()
         finally:
-            if self.scheduler.halted is not None:
+            halted = self.scheduler.halted
+            if halted is not None:
                 self._tear_down()
+            if isinstance(halted, Stalled):
+                # How the program ended, not how the run did: that goes on to its seal, once no
+                # thread of the program is left that could add to it.
+                self._workers.shut_down()
+                self.scheduler.halted = None
+                raise halted
 
     def _new_loop(self) -> DeterministicLoop:
-        loop = DeterministicLoop(self.scheduler, self._workers)
+        # asyncio's abstract methods raise NotImplementedError, which is the refusal wanted.
+        loop = DeterministicLoop(self.scheduler, self._workers)  # type: ignore[abstract]
         self._loops.append(loop)
         return loop
 
@@ -90,7 +100,7 @@ class Stage:
         Raises:
             UsageError: an event loop is running in this thread.
         """
-        if asyncio._get_running_loop() is not None:  # noqa: SLF001 - no error where there is none
+        if asyncio._get_running_loop() is not None:
             raise UsageError(
                 "a run cannot begin inside a running event loop",
                 hint="call it from synchronous code, or from another thread",
@@ -129,7 +139,7 @@ class Stage:
         for loop in self._loops:
             left = [task for task in asyncio.all_tasks(loop) if not task.done()]
             for task in sorted(left, key=hash):
-                task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
                 coroutine = task.get_coro()
                 if coroutine is not None:
                     with contextlib.suppress(BaseException):
@@ -138,102 +148,7 @@ class Stage:
                 loop.close()
 
 
-class _CountedHttpDoor:
-    """The HTTP door is in place while at least one run is on stage."""
-
-    def __init__(self) -> None:
-        self._door = HttpDoor()
-        self._count = 0
-        self._lock = threading.Lock()
-
-    def install(self) -> None:
-        with self._lock:
-            self._count += 1
-            if self._count == 1:
-                self._door.install()
-
-    def remove(self) -> None:
-        with self._lock:
-            self._count -= 1
-            if self._count == 0:
-                self._door.remove()
-
-
-class _Loops:
-    """``asyncio.run`` and its like give an owned thread a loop of its run."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._lock = threading.Lock()
-
-    def install(self) -> None:
-        with self._lock:
-            self._count += 1
-            if self._count > 1:
-                return
-            self._real = real = asyncio.new_event_loop
-
-            def new_event_loop() -> asyncio.AbstractEventLoop:
-                context = current()
-                return real() if context is None else context.new_loop()
-
-            asyncio.new_event_loop = asyncio.events.new_event_loop = new_event_loop
-
-    def remove(self) -> None:
-        with self._lock:
-            self._count -= 1
-            if self._count == 0:
-                asyncio.new_event_loop = asyncio.events.new_event_loop = self._real
-
-
-class _Blocking:
-    """``time.sleep`` and ``Future.result`` of owned threads give up the baton."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._lock = threading.Lock()
-
-    def install(self) -> None:
-        from concurrent.futures import Future  # noqa: PLC0415 - the class that is patched
-
-        with self._lock:
-            self._count += 1
-            if self._count > 1:
-                return
-            self._sleep, self._result = time.sleep, Future.result
-            real_sleep, real_result = self._sleep, self._result
-
-            def sleep_door(seconds: float, /) -> None:
-                context = current()
-                if context is None:
-                    real_sleep(seconds)
-                else:
-                    sleep(context.scheduler, seconds)
-
-            def result_door(
-                future: concurrent.futures.Future[Any], timeout: float | None = None
-            ) -> Any:
-                context = current()
-                if context is not None and not wait_for_result(
-                    context.scheduler, future, timeout
-                ):
-                    raise TimeoutError
-                return real_result(future, timeout)
-
-            time.sleep = sleep_door
-            Future.result = result_door  # type: ignore[method-assign]
-
-    def remove(self) -> None:
-        from concurrent.futures import Future  # noqa: PLC0415
-
-        with self._lock:
-            self._count -= 1
-            if self._count == 0:
-                time.sleep = self._sleep
-                Future.result = self._result  # type: ignore[method-assign]
-
-
 # Process-wide, as the classes and functions they wrap are.
-_HTTP = _CountedHttpDoor()
-_LOOPS = _Loops()
-_BLOCKING = _Blocking()
+_HTTP: Final = HttpDoor()
+_LOOPS: Final = LoopDoor()
+_BLOCKING: Final = BlockingDoor()

@@ -128,9 +128,7 @@ def arguments_text(
     return text.decode()
 
 
-def call_with(
-    function: Callable[..., Coroutine[Any, Any, T]], text: str
-) -> Coroutine[Any, Any, T]:
+def call_with(function: Callable[..., Coroutine[Any, Any, T]], text: str) -> Coroutine[Any, Any, T]:
     """Call a function with recorded arguments.
 
     Raises:

@@ -141,5 +141,3 @@ class LiveInputs:
         if failed is not None:
             self._recorder.scheduler.halt(failed)
             raise Halted from failed
-
-

@@ -79,7 +79,7 @@ class RecordedInputs:
         if self._chunks is None:
             recorder = self._recorder
             entry = self._upcoming()
-            assert entry is not None  # noqa: S101 - peek saw it
+            assert entry is not None
             recorder.flush()
             if entry.header.seq != recorder.size:
                 self._stop_before(entry)
@@ -87,7 +87,7 @@ class RecordedInputs:
                 self._deliver(entry, callbacks)
                 return
             payload, self._body = self._history.payload(entry)
-            assert isinstance(payload, ChunksReceived)  # noqa: S101 - decoded by its tag
+            assert isinstance(payload, ChunksReceived)
             self._chunks, self._next_chunk, self._offset = payload, 0, 0
             self.inputs_taken += 1
         self._deliver_chunk(callbacks)
@@ -138,13 +138,13 @@ class RecordedInputs:
 
     def _deliver_chunk(self, callbacks: int | None) -> None:
         chunks = self._chunks
-        assert chunks is not None  # noqa: S101 - the caller set it
+        assert chunks is not None
         seq = self._recorder.size if self._next_chunk == 0 else self._recorder.size - 1
         entry = self._history.entry(seq)
         answers = None if entry is None else entry.header.answers
         asked = None if answers is None else self._recorder.open.get(answers)
         if asked is None:
-            assert entry is not None  # noqa: S101 - its payload was read
+            assert entry is not None
             self._refuse(entry)
         size = chunks.chunks[self._next_chunk][0]
         data = self._body[self._offset : self._offset + size]
@@ -173,7 +173,7 @@ class RecordedInputs:
             if entry is None or entry.header.kind != "ReadingsTaken":
                 self._extra_reading(entry, source, argument)
             payload, _ = self._history.payload(entry)
-            assert isinstance(payload, ReadingsTaken)  # noqa: S101 - decoded by its tag
+            assert isinstance(payload, ReadingsTaken)
             self._readings, self._next_reading = payload.readings, 0
             self._readings_seq = recorder.size
             self.inputs_taken += 1

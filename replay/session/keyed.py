@@ -1,0 +1,132 @@
+"""Keyed replay: the recorded answers by identity, in whatever order the program asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from replay.compare.keyed import KeyedComparer
+from replay.doors.context import DoorContext
+from replay.doors.secrets import Scrubber
+from replay.errors import IntegrityError, WorkflowError
+from replay.events.digest import SALT_BYTES
+from replay.events.parts import PartTable
+from replay.guard.process import ProcessGuard
+from replay.recording.recorder import Diverged, Recorder
+from replay.scheduler.core import Scheduler
+from replay.scheduler.ports import Halted, Stalled
+from replay.session.answers import RecordedAnswers
+from replay.session.ending import end_run
+from replay.session.extensions import load_dialects
+from replay.session.ledger import TaskLedger
+from replay.session.replay import register_secret, write_out
+from replay.session.stage import Stage
+from replay.sources.identity import IdentityIndex
+from replay.sources.keyed import KeyedInputs
+from replay.sources.recorded import RecordedWorld
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.doors.dialect import Dialect
+    from replay.log.port import LogReader
+    from replay.recording.divergence import Divergence
+
+__all__ = ["KeyedReport", "replay_keyed"]
+
+T = TypeVar("T")
+
+
+class KeyedReport(Generic[T]):
+    """What a keyed replay found; it never says ``identical``.
+
+    Attributes:
+        run: id of the recorded run.
+        matched: spawns and questions that were as recorded.
+        unused: recorded questions that were never asked.
+        difference: the first spawn or question that is not as recorded; the replay stopped there.
+        error: what the program raised, if it did.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        comparer: KeyedComparer,
+        difference: Divergence | None,
+        value: T | None,
+        error: BaseException | None,
+    ) -> None:
+        self.run = run
+        self.matched = comparer.matched
+        self.unused = comparer.unused()
+        self.difference = difference
+        self.error = error
+        self._value = value
+
+    def result(self) -> T:
+        """Return what the program returned, or raise what it raised or why it stopped."""
+        if self.difference is not None:
+            raise WorkflowError(self.difference.summary(), where=self.difference.task)
+        if self.error is not None:
+            raise self.error
+        return self._value  # type: ignore[return-value]  # it is the program's own None then
+
+
+def replay_keyed(
+    reader: LogReader,
+    program: Callable[[], T],
+    *,
+    dialects: tuple[Dialect, ...] | None = None,
+) -> KeyedReport[T]:
+    """Run a program on recorded answers matched by spawn path, kind and index.
+
+    Args:
+        reader: the recorded run.
+        program: what to run, on this thread.
+        dialects: readings of provider exchanges; those installed, if not given.
+
+    Raises:
+        IntegrityError: the record cannot be read.
+    """
+    index = IdentityIndex(reader)
+    started = index.started
+    if started is None:
+        raise IntegrityError("the first record is not the start of a run", where="event 0")
+    comparer = KeyedComparer(index)
+    recorder = Recorder(
+        comparer, PartTable(lambda _: bytes(SALT_BYTES)), Scrubber(), index.start_time
+    )
+    comparer.inputs = inputs = KeyedInputs(index, recorder)
+    seed = bytes.fromhex(started.seed)
+    recorder.scheduler = scheduler = Scheduler(
+        inputs,
+        TaskLedger(recorder, seed),
+        start=index.start_time,
+        monotonic=started.monotonic,
+        collect_every=started.flags["collect_every"],
+    )
+    found = load_dialects() if dialects is None else dialects
+    context = DoorContext(scheduler, recorder, RecordedWorld(), found)
+    stage = Stage(context, RecordedAnswers(scheduler, inputs), seed, write_out)
+    value: T | None = None
+    error: BaseException | None = None
+    difference: Divergence | None = None
+    try:
+        with ProcessGuard(), stage.up():
+            recorder.note(started)
+            for secret in index.secrets:
+                register_secret(recorder, secret)
+                recorder.note(secret)
+            try:
+                value = stage.play(program)
+            except Stalled:
+                error = WorkflowError("the program waits for an answer that is not recorded")
+            except Halted:
+                raise
+            except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
+                error = raised
+            end_run(recorder, value, error)
+    except Halted as halted:
+        if not isinstance(halted.__cause__, Diverged):
+            raise
+        difference = halted.__cause__.divergence
+    return KeyedReport(started.run, comparer, difference, value, error)
