@@ -9,6 +9,7 @@ the rest of an answer.
 from __future__ import annotations
 
 import re
+from itertools import accumulate
 from typing import Final, Literal
 
 import msgspec
@@ -48,7 +49,8 @@ _BOOLEAN: Final = msgspec.json.Decoder(bool)
 # Possessive, and content with the end of the input in place of a closing quote: linear time on
 # any bytes.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_BRACKETS_AS_BRACES: Final = bytes.maketrans(b"[]", b"{}")
+# One up or one down, as signed bytes.
+_BRACKET_STEPS: Final = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 _ALL_BUT_BRACKETS: Final = bytes(sorted(set(range(256)) - set(b"[]{}")))
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _ESCAPE: Final = re.compile(
@@ -157,18 +159,8 @@ def compact_text(raw: msgspec.Raw | None) -> str:
 
 
 def _is_nested_deeper(data: bytes, depth_max: int) -> bool:
-    """Say whether brackets outside strings stand deeper than allowed.
-
-    Each pass takes away the innermost level. Few unbalanced ones are left to the parser.
-    """
+    """Say whether brackets outside strings stand deeper than allowed, in linear time."""
     if data.count(b"{") + data.count(b"[") <= depth_max:
         return False
-    brackets = _STRING.sub(b"", data).translate(_BRACKETS_AS_BRACES, _ALL_BUT_BRACKETS)
-    for _ in range(depth_max):
-        if brackets.count(b"{") <= depth_max:
-            return False
-        shorter = brackets.replace(b"{}", b"")
-        if len(shorter) == len(brackets):
-            return True
-        brackets = shorter
-    return bool(brackets)
+    steps = _STRING.sub(b"", data).translate(_BRACKET_STEPS, _ALL_BUT_BRACKETS)
+    return max(accumulate(memoryview(steps).cast("b")), default=0) > depth_max

@@ -87,8 +87,10 @@ class Answerer:
             latency = draws.below(_WILD_LATENCY_MS) if wild else 0
         if chunk_latency is not None:
             chunk_latencies: tuple[int, ...] = (chunk_latency,)
-        else:
-            chunk_latencies = tuple(draws.below(_WILD_CHUNK_LATENCY_MS) for _ in range(16 * wild))
+        elif wild and not delivery.chunk_sizes:
+            chunk_latencies = tuple(draws.below(_WILD_CHUNK_LATENCY_MS) for _ in range(16))
+        else:  # Thousands of tiny chunks with a pause after each would take seconds.
+            chunk_latencies = ()
         echoed = ""
         if answer.echo is not None:
             echoed = credential_of(request) if answer.echo.text is None else answer.echo.text

@@ -100,7 +100,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         latency_ms: before the head; None leaves it to the mode.
-        chunk_latency_ms: between chunks; None leaves it to the mode.
+        chunk_latency_ms: between chunks; None leaves it to the mode (nothing with `chunk_sizes`).
         chunk_sizes: sizes in bytes of the chunks, over and over; ``(1,)`` cuts at every byte. Empty
             sends each event, or the whole of a body that is no stream, as one chunk.
         cut_at: byte offsets in the body at which it is cut besides.

@@ -154,6 +154,9 @@ class ScriptedProvider:
     def _open(self, connection: socket.socket) -> None:
         connection.setblocking(True)
         with self._lock:
+            # Threads stay listed until they have ended, so that `stop` waits for every one.
+            for ended in [thread for thread in self._connections if not thread.is_alive()]:
+                del self._connections[ended]
             if len(self._connections) >= _CONNECTIONS_MAX:
                 connection.close()
                 return
@@ -186,7 +189,6 @@ class ScriptedProvider:
             # The lock keeps `stop` from shutting down a number that the system gave away again.
             with self._lock:
                 connection.close()
-                del self._connections[threading.current_thread()]
 
     def _serve_one(self, connection: socket.socket, reader: RequestReader, number: int) -> bool:
         try:

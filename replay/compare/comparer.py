@@ -93,7 +93,7 @@ class Comparer:
             replayed_kind=None,
             task=str(header.task),
             fields=tuple(self._only(recorded)),
-            recorded_place=self._places(header.seq),
+            recorded_place=recorded.place or self._places(header.seq),
             note="the program waits or has ended where the recording goes on",
         )
 
@@ -122,6 +122,10 @@ class Comparer:
                 category = "missing"
         else:
             fields += changed_fields(self._payload(recorded), whole or data)
+            if role_of(header.kind) in {"answered", "delivered"}:
+                category = "missing"  # inputs are copied: one that differs was cut short
+            elif candidate not in {None, header.seq} and self._is_at(candidate, whole):
+                category = "order"
         return Divergence(
             seq=header.seq,
             category=category,
@@ -129,7 +133,7 @@ class Comparer:
             replayed_kind=header.kind,
             task=str(header.task),
             fields=fields,
-            recorded_place=self._places(header.seq),
+            recorded_place=recorded.place or self._places(header.seq),
             replayed_place=computed.place or place(),
             candidate=candidate,
             note=""
@@ -159,6 +163,10 @@ class Comparer:
                 if payload is not None:
                     found.append((seq, payload))
         return nearest(found, data)
+
+    def _is_at(self, seq: int | None, data: bytes | None) -> bool:
+        entry = None if seq is None else self._history.entry(seq)
+        return entry is not None and data is not None and self._payload(entry) == data
 
     def _payload(self, entry: Entry) -> bytes | None:
         try:

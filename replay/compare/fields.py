@@ -24,7 +24,8 @@ def changed_fields(recorded: bytes | None, replayed: bytes | None) -> tuple[Fiel
     """Return what differs between two payloads, in order of the path; at most 20 fields.
 
     Args:
-        recorded, replayed: exact payload bytes, head first; None for a side without a record.
+        recorded: exact payload bytes, head first; None where there is no record.
+        replayed: the same of the replay.
     """
     before = dict(_leaves_of(recorded))
     after = dict(_leaves_of(replayed))

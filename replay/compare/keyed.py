@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["KeyedComparer"]
 
 _QUESTIONS: Final = frozenset({"RequestSent", "EffectStarted"})
-_COMPARED: Final = _QUESTIONS | {"TaskSpawned", "ThreadStarted"}
+_COMPARED: Final = _QUESTIONS | {"TaskSpawned"}
 
 
 class KeyedComparer:
@@ -46,9 +46,11 @@ class KeyedComparer:
         header = entry.header
         for part in entry.brought:
             self._parts[part.ordinal] = part.data or b""
-        if header.kind not in _COMPARED or header.answers is not None:
-            return None
         data = b"".join(self._parts[ordinal] for ordinal in entry.parts)
+        if header.kind == "ThreadStarted":
+            self._identity(entry, data)  # threads are shared: who starts one is of no moment
+        if header.kind not in _COMPARED:
+            return None
         identity = self._identity(entry, data)
         recorded = self._index.questions.get(identity)
         if recorded is None or recorded[1] != data:

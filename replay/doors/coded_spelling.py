@@ -6,7 +6,7 @@ The one invariant: a cell is mapped by its position alone.
 from base64 import b64encode
 from collections.abc import Iterator
 
-from replay.doors.substitution import ANCHOR, COMMIT, Edit, Run
+from replay.doors.substitution import ANCHOR, COMMIT, Edit, Run, character_class
 
 __all__ = ["CodedTrack", "base64_cells"]
 
@@ -72,9 +72,9 @@ class CodedTrack:
         both = (head.upper(),) if only_upper else (head, head.upper())
         self.heads = tuple(dict.fromkeys(both)) if self.is_hex else (head,)
         self.needles = _both_alphabets(self.heads)
-        width = int(ANCHOR * self.per_character) + 1
-        wanted = max(self.commit, int(public * self.per_character) + 1)
-        self.anchor_at = max(0, min(wanted, len(put) - width))
+        width = ANCHOR * 2 if self.is_hex else ANCHOR * 4 // 3 + 1
+        known = public * 2 if self.is_hex else public * 4 // 3 + 1
+        self.anchor_at = max(0, min(max(self.commit, known), len(put) - width))
         self.anchor = put[self.anchor_at : self.anchor_at + width]
         self.anchors = _both_alphabets((self.anchor,))
 
@@ -110,19 +110,31 @@ class CodedTrack:
         A digit that carries bits of the secret's first or last character and of its neighbour's
         gets the surrogate's bits, on both sides, wherever the rest of the surrogate stands whole.
         """
-        plain, digits = self._plain(data), _HEX_DIGITS if self.is_hex else _BASE64_DIGITS
+        plain = self._plain(data)
         loose = min(self.commit, self.anchor_at)
         head, neck = self.put[:loose], self.put[loose : self.anchor_at]
         at = plain.find(self.anchor)
         while at >= 0:
             start = at - self.anchor_at
             there = plain[max(0, start) : start + loose]
-            if start >= 0 and plain[start + loose : at] == neck and digits.issuperset(there):
+            if start >= 0 and plain[start + loose : at] == neck and self._may_be_head(there, head):
                 if there != head:
                     yield Edit(start, self._kept(head, data[start : start + loose]))
                 if not self.is_hex and plain.startswith(self.put[loose:], start + loose):
                     yield from self._shared_digits(data, start)
             at = plain.find(self.anchor, at + 1)
+
+    def _may_be_head(self, there: bytes, head: bytes) -> bool:
+        """Whether true characters of the same classes may stand here.
+
+        In hex one of them may be half the value's and half the surrogate's, of any class.
+        """
+        if not self.is_hex:
+            return _BASE64_DIGITS.issuperset(there)
+        if not _HEX_DIGITS.issuperset(there):
+            return False
+        pairs = zip(bytes.fromhex(there.decode()), bytes.fromhex(head.decode()), strict=True)
+        return sum(character_class(old) != character_class(new) for old, new in pairs) <= 1
 
     def _plain(self, data: bytes) -> bytes:
         """Base64 in the standard alphabet, if this track has a digit that is not in both."""

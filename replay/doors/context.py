@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from replay.doors.dialect import Dialect
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
-    from replay.recording.recorder import Asked, Recorder
+    from replay.recording.open_records import Asked
+    from replay.recording.recorder import Recorder
     from replay.scheduler.core import Scheduler
 
 __all__ = ["Answers", "DoorContext", "Post", "World", "bind_thread", "current", "unbind_thread"]

@@ -1,8 +1,8 @@
 """Effects: functions whose answer is recorded, and which do not run in a replay.
 
 For what has no door of its own: a database, a subprocess, a device. Arguments and result are plain
-data; a result goes through its recorded form while recording too, so the program gets the same object
-both times. Outside a run an effect is an ordinary function.
+data; a result goes through its recorded form while recording too, so the program gets the same
+object both times. Outside a run an effect is an ordinary function.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from replay.doors.context import Post
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
-    from replay.recording.recorder import Asked
+    from replay.recording.open_records import Asked
 
 __all__ = ["effect", "plain_json"]
 

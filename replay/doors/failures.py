@@ -7,8 +7,8 @@ hostile, and nothing in it may import code.
 
 from __future__ import annotations
 
-import asyncio
 import sys
+from types import ModuleType
 from typing import Final
 
 import msgspec
@@ -53,7 +53,8 @@ def rebuild(failure: Failure) -> Exception:
     """Put an exception together again."""
     error = _build(failure.type, failure.arguments)
     if error is None:
-        error = OutsideError(f"{failure.type}: {bytes(failure.arguments).decode('utf-8')[:500]}")
+        shown = bytes(failure.arguments).decode("utf-8", "replace")[:500]
+        error = OutsideError(f"{failure.type}: {shown}")
     if failure.cause is not None:
         error.__cause__ = rebuild(failure.cause)
     if failure.context is not None:
@@ -76,12 +77,16 @@ def _build(path: str, arguments: msgspec.Raw) -> Exception | None:
     module_name, _, qualname = path.partition(":")
     found: object = sys.modules.get(module_name)
     for name in qualname.split("."):
-        found = getattr(found, name, None)
-    if not isinstance(found, type) or not issubclass(found, Exception | asyncio.CancelledError):
+        # By the dictionary: a module's `__getattr__` may import, and a metaclass run code.
+        found = vars(found).get(name) if isinstance(found, ModuleType | type) else None
+    if not isinstance(found, type) or not issubclass(found, Exception):
         return None
     try:
         values = msgspec.json.decode(arguments, type=list[str | int | float | bool | None])
         error = found(*values)
+        # What it was called with is not known, only what it kept: a constructor that words its
+        # message would word it twice.
+        error.args = tuple(values)
     except Exception:  # noqa: BLE001 - a foreign constructor may raise anything
         return None
     return error if isinstance(error, Exception) else None

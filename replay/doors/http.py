@@ -1,4 +1,4 @@
-"""HTTP, captured at the transport of httpx and httpx2: what goes out, and the answer chunk by chunk.
+"""HTTP, captured at the transports of httpx and httpx2: the request, the answer chunk by chunk.
 
 One factory serves both libraries, whose classes have the same names and shapes. The program's own
 transport does the real work, with its certificates, proxies and limits, on the I/O thread; here are
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from replay.doors.dialect import Dialect, RequestView
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
-    from replay.recording.recorder import Asked
+    from replay.recording.open_records import Asked
 
 __all__ = ["HttpDoor"]
 
@@ -101,7 +101,7 @@ class HttpDoor(CountedDoor):
                 return sync_handle(transport, request)
             raise UsageError(
                 f"synchronous {library.__name__} client used inside a run",
-                where=str(request.url),
+                where=f"{request.method} {request.url.host}",  # a URL may hold credentials
                 hint="use the asynchronous client, or wrap the call in an effect",
             )
 
@@ -199,11 +199,12 @@ class _Exchange:
         """The program gave up: stop the transfer, and read what came so far."""
         if self._done or self._asked is None:
             return
+        # Before the question is forgotten: the transfer would go on for nobody.
+        if self._cancel is not None:
+            self._cancel()
         if self._context.recorder.cancel(self._asked):
             self._finish(complete=False)
         self._done = True
-        if self._cancel is not None:
-            self._cancel()
 
     def _finish(self, *, complete: bool) -> None:
         """Close the question and derive what the dialect reads in the whole exchange."""

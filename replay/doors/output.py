@@ -1,4 +1,4 @@
-"""Standard output: what the program writes is recorded, and leaves once what it rests on is durable."""
+"""Standard output: recorded as written, let out once what it rests on is durable."""
 
 from __future__ import annotations
 

@@ -24,7 +24,15 @@ from collections.abc import Iterable
 
 from replay.doors.coded_spelling import CodedTrack
 from replay.doors.spellings import tracks_of
-from replay.doors.substitution import COMMIT, Edit, Run, Track, repaired, substituted
+from replay.doors.substitution import (
+    COMMIT,
+    Edit,
+    Run,
+    Track,
+    character_class,
+    repaired,
+    substituted,
+)
 from replay.doors.surrogates import (
     MAX_SECRET_LENGTH,
     MIN_SECRET_LENGTH,
@@ -36,6 +44,8 @@ from replay.doors.surrogates import (
 __all__ = ["Scrubber", "StreamScrubber"]
 
 _NEVER = re.compile(b"(?!)")
+
+_ROUNDS = 4  # a repaired surrogate may stand inside another one's: two is what that takes
 
 _BY_RARITY = b"~^`ZXQJKVYUqGzjWHFOPBRLNDMCEISAT98765x4321k0wvygpbfumhdclrnsioate"
 _RARE_FIRST = tuple(
@@ -102,11 +112,14 @@ class Scrubber:
             for track in (*entry.finders, entry.upper_hex):
                 runs += track.runs(data, escapes=escapes)
         put = substituted(data, runs) if runs else data
-        edits: list[Edit] = []
-        for entry in self._entries:
-            for track in entry.menders:
-                edits += track.repairs(put, escapes=escapes)
-        put = repaired(put, edits) if edits else put
+        for _ in range(_ROUNDS):
+            edits: list[Edit] = []
+            for entry in self._entries:
+                for track in entry.menders:
+                    edits += track.repairs(put, escapes=escapes)
+            if not edits:
+                break
+            put = repaired(put, edits)
         return data if put == data else put
 
     def stream(self) -> "StreamScrubber":
@@ -253,7 +266,7 @@ class _Entry:
         tracks: tuple[Track, ...] = (*self.finders, self.upper_hex)
         self.needles = (
             *(needle for track in tracks for needle in track.needles),
-            *(anchor for track in (*texts, *codeds) for anchor in track.anchors),
+            *(anchor for track in self.menders for anchor in track.anchors),
         )
         self.codes = frozenset((surrogate + value).encode("ascii"))
         self.enough = min(len(surrogate), public + COMMIT)
@@ -289,12 +302,11 @@ def _check_shape(secret: Secret) -> None:
     if value is None:
         return
     public = secret.public
+    if not value.isascii():
+        raise SecretError(f"secret {secret.number} has characters outside ASCII")
     if _classes(value) != _classes(surrogate) or value[:public] != surrogate[:public]:
         raise SecretError(f"value and surrogate of secret {secret.number} are not alike")
 
 
-def _classes(text: str) -> str:
-    return "".join(
-        char if not char.isalnum() else "a" if char.islower() else "A" if char.isupper() else "0"
-        for char in text
-    )
+def _classes(text: str) -> list[int]:
+    return [character_class(ord(char)) for char in text]

@@ -35,7 +35,8 @@ def tracks_of(
             keep_case=keep_case,
         )  # fmt: skip
 
-    codeds = [coded(value.hex().encode(), surrogate.hex().encode(), None)]
-    for shift in range(3):
-        codeds.append(coded(base64_cells(value, shift), base64_cells(surrogate, shift), shift))
+    codeds = [
+        coded(value.hex().encode(), surrogate.hex().encode(), None),
+        *(coded(base64_cells(value, n), base64_cells(surrogate, n), n) for n in range(3)),
+    ]
     return texts, codeds

@@ -17,7 +17,7 @@ alone, and puts the head there. The tail is `ANCHOR` characters, so chance does 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
-__all__ = ["ANCHOR", "COMMIT", "Edit", "Run", "Track", "repaired", "substituted"]
+__all__ = ["ANCHOR", "COMMIT", "Edit", "Run", "Track", "character_class", "repaired", "substituted"]
 
 COMMIT = 12
 ANCHOR = 8
@@ -45,7 +45,9 @@ class Edit(NamedTuple):
 class Track(Protocol):
     r"""One secret in one spelling; `escapes` says whether the text has a %XX or a \u00XX."""
 
-    needles: tuple[bytes, ...]  # one of them stands in each text without escapes that has a run
+    # Without escapes, one of these stands in each text that has a run, or a repair.
+    needles: tuple[bytes, ...]
+    anchors: tuple[bytes, ...]
 
     def runs(self, data: bytes, *, escapes: bool) -> Iterator[Run]:
         """Finds each run, by ascending start for each needle."""
@@ -83,3 +85,11 @@ def repaired(data: bytes, edits: Iterable[Edit]) -> bytes:
             stop = edit.start + len(edit.put)
             out[edit.start : stop] = edit.put
     return bytes(out) if stop else data
+
+
+def character_class(code: int) -> int:
+    """What a surrogate keeps of a character: its class, or the character itself."""
+    char = chr(code)
+    if not char.isascii() or not char.isalnum():
+        return code
+    return ord("a") if char.islower() else ord("A") if char.isupper() else ord("0")

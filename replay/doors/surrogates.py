@@ -140,7 +140,7 @@ def make_surrogate(
     known = [other for other in among if other.value is not None]
     copied = _copied(value, known)
     for _ in range(_TRIES):
-        surrogate = _draw(value, public, copied, entropy)
+        surrogate = _draw(value, public, copied, known, entropy)
         if not any(_collides(value, surrogate, other) for other in known):
             return surrogate, shared_prefix(surrogate[:public], value)
     raise SecretError("no surrogate stays apart from those registered before")
@@ -201,9 +201,16 @@ def _collides(value: str, surrogate: str, other: Secret) -> bool:
     return False
 
 
-def _draw(value: str, public: int, copied: dict[int, str], entropy: Callable[[int], bytes]) -> str:
+def _draw(
+    value: str,
+    public: int,
+    copied: dict[int, str],
+    known: Sequence[Secret],
+    entropy: Callable[[int], bytes],
+) -> str:
     """One surrogate, each hidden character uniform in its class unless a window must differ."""
     drawn: list[str] = []
+    forks = _forks(value, known)
     for at, char in enumerate(value):
         letters = next((letters for letters in _CLASSES if char in letters), "")
         if at in copied:
@@ -213,8 +220,30 @@ def _draw(value: str, public: int, copied: dict[int, str], entropy: Callable[[in
         else:
             if _closes_window(value, drawn, at, public):
                 letters = letters.replace(char, "")
+            for old, new in forks.get(at, ()):
+                bits = _shared_bits(old, char)
+                letters = "".join(x for x in letters if _shared_bits(x, new) >= bits) or letters
             drawn.append(_choose(letters, entropy))
     return "".join(drawn)
+
+
+def _forks(value: str, known: Sequence[Secret]) -> dict[int, list[tuple[str, str]]]:
+    """Where the value and another that begins alike part, and the other's two characters there.
+
+    A digit of hex or base64 may end inside that character: surrogates must share the bits that
+    values share, or a stream that is cut there could not know which one it is in.
+    """
+    forks: dict[int, list[tuple[str, str]]] = {}
+    for other in known:
+        text = other.value or ""
+        common = shared_prefix(value, text)
+        if MIN_SECRET_LENGTH <= common < min(len(value), len(text)):
+            forks.setdefault(common, []).append((text[common], other.surrogate[common]))
+    return forks
+
+
+def _shared_bits(left: str, right: str) -> int:
+    return 8 - (ord(left) ^ ord(right)).bit_length()
 
 
 def _closes_window(value: str, drawn: Sequence[str], at: int, public: int) -> bool:

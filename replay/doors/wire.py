@@ -45,6 +45,13 @@ CREDENTIAL_PARAMETERS: Final = frozenset(
 #: Compared for every exchange that no dialect claims.
 COMPARED_HEADERS: Final = frozenset({"accept", "content-type"})
 
+#: Schemes of `authorization` that may stand in a record; any other first word may be the secret.
+_SCHEMES: Final = frozenset(
+    {"apikey", "aws4-hmac-sha256", "basic", "bearer", "digest", "key", "negotiate", "token"}
+)
+#: A header that is only observed and has one of these in its name is recorded without its value.
+_TELLING: Final = ("auth", "cookie", "csrf", "key", "pass", "secret", "session", "token", "xsrf")
+_NOT_TELLING: Final = frozenset({"idempotency-key"})
 _REQUEST_IDS: Final = ("request-id", "x-request-id", "x-goog-request-id", "cf-ray")
 _SECRET_RESPONSE_HEADERS: Final = frozenset({"set-cookie"})
 
@@ -77,7 +84,9 @@ def wire_head(
         scheme=url.scheme,
         host=url.host if url.port is None else f"{url.host}:{url.port}",
         headers=tuple(
-            (k, v) for k, v in _headers(request) if k not in CREDENTIAL_HEADERS and k != "host"
+            (k, "" if _is_telling(k) else v)
+            for k, v in _headers(request)
+            if k not in CREDENTIAL_HEADERS and k != "host"
         ),
         http_version="" if response is None else response.http_version,
         request_id=next((found[name] for name in _REQUEST_IDS if name in found), None),
@@ -122,7 +131,11 @@ def _headers(request: Any) -> list[tuple[str, str]]:
 def _scheme(value: str) -> str:
     """Return the authentication scheme of a credential, and nothing else of it."""
     scheme, space, _ = value.partition(" ")
-    return scheme if space and scheme.isalpha() and len(scheme) <= 16 else ""
+    return scheme if space and scheme.lower() in _SCHEMES else ""
+
+
+def _is_telling(name: str) -> bool:
+    return name not in _NOT_TELLING and any(part in name for part in _TELLING)
 
 
 def _target(request: Any) -> tuple[str, str, list[str]]:

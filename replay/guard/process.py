@@ -1,7 +1,7 @@
 """The process guard: an audit hook that refuses ways out during a replay.
 
-It sees what goes through the interpreter: sockets, name look-ups, processes. It refuses, it never lets
-through, so the number of live effects it reports is counted on the far side: attempts that it saw
+It sees what goes through the interpreter: sockets, name look-ups, processes. It refuses, it never
+lets through, so the number of live effects it reports is counted on the far side: attempts that it saw
 and could not stop, of which there are none. Code in C that bypasses the interpreter is beyond it.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from replay.errors import HermeticError
 
@@ -74,7 +74,7 @@ class ProcessGuard:
         self.refused = 0
         self.let_through = 0
 
-    def __enter__(self) -> ProcessGuard:
+    def __enter__(self) -> Self:
         with _HOOK.lock:
             if not _HOOK.installed:
                 sys.addaudithook(_HOOK)

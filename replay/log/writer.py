@@ -84,6 +84,8 @@ class Writer:
         self._durable = frontier.size
         self._waiting: list[tuple[int, int, _Callback]] = []
         self._waited = 0
+        # Whether callbacks of records that are durable are still being called.
+        self._calling = False
         self._gates: list[tuple[int, int, _thread.LockType]] = []
         self._failed: LogError | None = None
         self._told = False
@@ -144,14 +146,18 @@ class Writer:
         """
         if seq >= self._durable:
             self._check()
-            with self._lock:
-                if seq >= self._durable and self._failed is None:
-                    self._waited += 1
-                    heappush(self._waiting, (seq, self._waited, callback))
-                    self._queue.put(False)
-                    return
-            if seq >= self._durable:
-                self._check()
+        with self._lock:
+            # What was durable before is called first: while the writer's thread is at that, this
+            # one stands in line, or output would overtake output.
+            waits = self._failed is None and (seq >= self._durable or self._calling)
+            if waits:
+                self._waited += 1
+                heappush(self._waiting, (seq, self._waited, callback))
+        if waits:
+            self._queue.put(False)
+            return
+        if seq >= self._durable:
+            self._check()
         callback()
 
     def flush(self) -> None:
@@ -248,7 +254,6 @@ class Writer:
     def _commit(self, group: list[Entry], size: int) -> None:
         self._store.append(group)
         leaves = [event_leaf(entry.raw) for entry in group]
-        ready: list[_Callback] = []
         with self._lock:
             for leaf in leaves:
                 self._frontier.append(leaf)
@@ -256,12 +261,19 @@ class Writer:
             self._settled_bytes += size
             while self._gates and self._gates[0][0] < durable:
                 heappop(self._gates)[2].release()
-            while self._waiting and self._waiting[0][0] < durable:
-                ready.append(heappop(self._waiting)[2])
-        for callback in ready:
-            callback()
+            self._calling = True
+        self._call_waiting()
         if self._on_commit is not None:
             self._on_commit(*self.root())
+
+    def _call_waiting(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting or self._waiting[0][0] >= self._durable:
+                    self._calling = False
+                    return
+                callback = heappop(self._waiting)[2]
+            callback()
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, LogError):

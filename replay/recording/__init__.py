@@ -1,1 +1,1 @@
-"""How what happens becomes records: position, causes, index, commitment, and the tape they go to."""
+"""How what happens becomes records: position, causes, commitment, and the tape they go to."""

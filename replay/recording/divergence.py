@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Category", "Divergence", "FieldChange"]
+__all__ = ["Category", "Diverged", "Divergence", "FieldChange"]
 
 #: ``changed``: same kind, other content. ``missing``: the program did not do what comes next.
 #: ``extra``: it did something that the recording has not. ``order``: it did what the recording
@@ -53,3 +53,11 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
         expected = self.recorded_kind or "the end"
         came = self.replayed_kind or "nothing"
         return f"event {self.seq}: expected {expected}, replay gave {came} ({self.category})"
+
+
+class Diverged(Exception):
+    """Stops a replay; carries the difference as a value."""
+
+    def __init__(self, divergence: Divergence) -> None:
+        super().__init__(divergence.summary())
+        self.divergence = divergence

@@ -21,6 +21,15 @@ from replay.events.kinds import (
     kind_of,
 )
 from replay.events.payload import encode_head, split
+from replay.recording.divergence import Diverged
+from replay.recording.open_records import (
+    Asked,
+    Draft,
+    OpenChunks,
+    OpenReadings,
+    PendingOutput,
+    Target,
+)
 from replay.recording.place import place
 from replay.scheduler.ports import Halted
 
@@ -35,102 +44,10 @@ if TYPE_CHECKING:
     from replay.scheduler.actor import Actor
     from replay.scheduler.core import Scheduler
 
-__all__ = ["CHUNKS_BYTES_MAX", "READINGS_MAX", "Asked", "Diverged", "Recorder", "Target"]
+__all__ = ["CHUNKS_BYTES_MAX", "READINGS_MAX", "Recorder"]
 
 CHUNKS_BYTES_MAX: Final = 64 * 1024
 READINGS_MAX: Final = 1024
-
-
-class Target(Protocol):
-    """Who waits for the answers to a question."""
-
-    def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
-        """Take one answer; runs on the schedule, as the actor that asked."""
-        ...
-
-
-class Diverged(Exception):
-    """Stops a replay; carries the difference as a value."""
-
-    def __init__(self, divergence: Divergence) -> None:
-        super().__init__(divergence.summary())
-        self.divergence = divergence
-
-
-class Asked:
-    """A question that is open: an effect or an exchange in flight."""
-
-    __slots__ = ("actor", "index", "parts", "scrubber", "seq", "target")
-
-    def __init__(self, seq: int, actor: Actor, index: int, target: Target) -> None:
-        self.seq = seq
-        self.actor = actor
-        self.index = index
-        self.target = target
-        self.parts = 0
-        self.scrubber: StreamScrubber | None = None
-
-
-class _Draft:
-    """What is fixed about a record when it begins, before its payload is complete."""
-
-    __slots__ = (
-        "answers",
-        "callbacks",
-        "causes",
-        "index",
-        "kind",
-        "lamport",
-        "part",
-        "participant",
-        "seq",
-        "task",
-        "time",
-        "trigger",
-    )
-
-    answers: int | None
-    callbacks: int | None
-    causes: tuple[int, ...]
-    index: int
-    kind: str
-    lamport: int
-    part: int | None
-    participant: int
-    seq: int
-    task: int
-    time: int
-    trigger: Trigger
-
-
-class _Readings:
-    """An open record of readings."""
-
-    def __init__(self, draft: _Draft, actor: Actor) -> None:
-        self.draft = draft
-        self.actor = actor
-        self.readings: list[Reading] = []
-
-
-class _Chunks:
-    """An open record of chunks of one exchange."""
-
-    def __init__(self, draft: _Draft, asked: Asked) -> None:
-        self.draft = draft
-        self.asked = asked
-        self.chunks: list[tuple[int, int]] = []
-        self.data: list[bytes] = []
-        self.size = 0
-
-
-class _Output:
-    """Bytes written since the last record."""
-
-    def __init__(self, actor: Actor, stream: str) -> None:
-        self.actor = actor
-        self.stream = stream
-        self.marks: list[tuple[int, int]] = []
-        self.data: list[bytes] = []
 
 
 class Recorder:
@@ -147,8 +64,8 @@ class Recorder:
         #: Chunks in the record of chunks that came last, 0 once any other record came.
         self._chunk_count = 0
         self._parts = parts
-        self._group: _Readings | _Chunks | None = None
-        self._output: _Output | None = None
+        self._group: OpenReadings | OpenChunks | None = None
+        self._output: PendingOutput | None = None
         self.settle: Callable[[], None] = lambda: None
         #: Whether any secret is registered; kept here because every record asks.
         self.scrubbing = False
@@ -167,7 +84,8 @@ class Recorder:
         """Record what the program did; return its seq.
 
         Args:
-            payload, body: what it did.
+            payload: what it did.
+            body: exact bytes that belong to it, if any.
             actor: who did it; whoever runs now, if not given.
             outcome: how it ended.
             where: the place in the program, if that is not where it is now.
@@ -210,7 +128,7 @@ class Recorder:
             self._before()
             output = None
         if output is None:
-            output = self._output = _Output(actor, stream)
+            output = self._output = PendingOutput(actor, stream)
         marks = output.marks
         if marks and marks[-1][0] == self._chunk_count:
             marks[-1] = (self._chunk_count, marks[-1][1] + len(data))
@@ -245,7 +163,9 @@ class Recorder:
 
         Args:
             asked: the question; None for time that passed.
-            payload, body, outcome: what is recorded.
+            payload: what is recorded.
+            body: exact bytes that belong to it, if any.
+            outcome: how it ended.
             callbacks: callbacks run since the last delivery, into a busy program only.
             seen: what the program gets, if not the payload.
         """
@@ -267,22 +187,25 @@ class Recorder:
         """Record a chunk of a body, with the chunks before it if nothing came between.
 
         Args:
+            asked: the exchange.
+            data: exact bytes.
+            callbacks: callbacks run since the last delivery, into a busy program only.
             fresh: whether the chunk begins a record; None lets the rules of recording decide.
         """
         group = self._group
         if fresh is None:
             fresh = not (
-                isinstance(group, _Chunks)
+                isinstance(group, OpenChunks)
                 and group.asked is asked
                 and group.size < CHUNKS_BYTES_MAX
                 and callbacks is None
                 and group.draft.callbacks is None
             )
-        if fresh or not isinstance(group, _Chunks):
+        if fresh or not isinstance(group, OpenChunks):
             self._before()
             self.time = self.scheduler.now
             draft = self._draft(asked.actor, "ChunksReceived", asked, callbacks)
-            group = self._group = _Chunks(draft, asked)
+            group = self._group = OpenChunks(draft, asked)
         kept = data
         if self.scrubbing:
             if asked.scrubber is None:
@@ -300,32 +223,32 @@ class Recorder:
             self.scheduler.acting(before)
 
     def reading(self, reading: Reading, *, fresh: bool | None = None) -> None:
-        """Record a reading, with the readings of the same actor before it if nothing came between."""
+        """Record a reading, with those of the same actor before it if nothing came between."""
         actor = self.scheduler.actor()
         group = self._group
         if fresh is None:
             fresh = not (
-                isinstance(group, _Readings)
+                isinstance(group, OpenReadings)
                 and group.actor is actor
                 and len(group.readings) < READINGS_MAX
             )
-        if fresh or not isinstance(group, _Readings):
+        if fresh or not isinstance(group, OpenReadings):
             self._before()
             self.time = reading.time
-            group = self._group = _Readings(self._draft(actor, "ReadingsTaken"), actor)
+            group = self._group = OpenReadings(self._draft(actor, "ReadingsTaken"), actor)
         group.readings.append(reading)
 
     @property
     def open_chunks(self) -> Asked | None:
         """The exchange whose record of chunks is open."""
         group = self._group
-        return group.asked if isinstance(group, _Chunks) else None
+        return group.asked if isinstance(group, OpenChunks) else None
 
     @property
     def reading_actor(self) -> Actor | None:
         """The actor whose record of readings is open."""
         group = self._group
-        return group.actor if isinstance(group, _Readings) else None
+        return group.actor if isinstance(group, OpenReadings) else None
 
     def close_group(self) -> None:
         """Close the open record of readings or chunks."""
@@ -333,7 +256,7 @@ class Recorder:
         if group is None:
             return
         head: Payload
-        if isinstance(group, _Readings):
+        if isinstance(group, OpenReadings):
             head = ReadingsTaken(readings=tuple(group.readings))
             self._commit(group.draft, head, None, "ok")
         else:
@@ -371,7 +294,7 @@ class Recorder:
         kind: str,
         asked: Asked | None = None,
         callbacks: int | None = None,
-    ) -> _Draft:
+    ) -> Draft:
         seq = self.size
         self.size = seq + 1
         causes, lamport = actor.advance(seq)
@@ -384,7 +307,7 @@ class Recorder:
             asked.parts = part + 1
             if asked.seq not in causes:
                 causes = tuple(sorted({*causes, asked.seq}))
-        draft = _Draft()
+        draft = Draft()
         draft.seq, draft.kind, draft.index, draft.time = seq, kind, index, self.time
         draft.task, draft.participant = actor.number, actor.participant
         draft.causes, draft.lamport, draft.trigger = causes, lamport, self.scheduler.trigger
@@ -393,7 +316,7 @@ class Recorder:
 
     def _commit(
         self,
-        draft: _Draft,
+        draft: Draft,
         payload: Payload,
         body: bytes | None,
         outcome: Outcome,

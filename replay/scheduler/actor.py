@@ -1,8 +1,8 @@
 """Actors: who owns an entry in the causal clock, and what it knows.
 
 An actor is a task, a worker thread or the main thread. Its records form a chain. A hand-over
-(wake-up, lock, queue item, result) gives the receiver the giver's knowledge; the receiver's next record
-names it as a cause. This module only keeps that bookkeeping.
+(wake-up, lock, queue item, result) gives the receiver the giver's knowledge; the receiver's next
+record names it as a cause. This module only keeps that bookkeeping.
 """
 
 from __future__ import annotations

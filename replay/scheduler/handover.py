@@ -193,6 +193,25 @@ def _ordered_as_completed(original: Callable[..., Any]) -> Callable[..., Any]:
     return as_completed
 
 
+def _ordered_all_tasks(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the set that ``all_tasks`` returns iterate alike, whatever other loops did before.
+
+    asyncio collects it from a table of the whole process. Where numbers collide, a set's order is
+    that of insertion; here it is that of creation.
+    """
+
+    def all_tasks(loop: Any = None) -> Any:
+        return set(sorted(original(loop), key=hash)) if _ours(loop) else original(loop)
+
+    return all_tasks
+
+
+def _ours(loop: Any) -> bool:
+    if loop is None:
+        loop = asyncio._get_running_loop()  # noqa: SLF001 - no error where there is none
+    return isinstance(loop, DeterministicLoop)
+
+
 _WRAPPERS: list[tuple[Any, str, Callable[[Callable[..., Any]], Callable[..., Any]]]] = [
     (asyncio.Lock, "release", _releases_lock),
     (asyncio.Lock, "acquire", _acquires_lock),
@@ -205,6 +224,8 @@ _WRAPPERS: list[tuple[Any, str, Callable[[Callable[..., Any]], Callable[..., Any
     (asyncio.Queue, "get_nowait", _gets),
     (asyncio, "as_completed", _ordered_as_completed),
     (asyncio.tasks, "as_completed", _ordered_as_completed),
+    #    (asyncio, "all_tasks", _ordered_all_tasks),
+    #    (asyncio.tasks, "all_tasks", _ordered_all_tasks),
 ]
 
 

@@ -44,7 +44,13 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self._debug = False
         self._exception_handler: Callable[..., object] | None = None
         self._task_factory: Callable[..., Any] | None = None
-        self._asyncgens: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+        #: Functions of this loop in worker threads, and who waits for the last of them.
+        self._jobs = 0
+        self._jobs_done: Future[Any] | None = None
+        # A dictionary, for its order: a set's is that of addresses.
+        self._asyncgens: weakref.WeakKeyDictionary[AsyncGenerator[Any, Any], None] = (
+            weakref.WeakKeyDictionary()
+        )
 
     # --- time and callbacks -------------------------------------------------------------------
 
@@ -226,7 +232,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         if scheduler.halted is not None:
             raise Halted from scheduler.halted
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=self._asyncgens.add, finalizer=self._finalize)
+        sys.set_asyncgen_hooks(firstiter=self._opened, finalizer=self._finalize)
         self._participant = participant = scheduler.current
         participant.loops.append(self)
         events._set_running_loop(self)
@@ -297,8 +303,11 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             raise RuntimeError("Event loop stopped before Future completed.")
         return waited.result()
 
+    def _opened(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._asyncgens[generator] = None
+
     def _finalize(self, generator: AsyncGenerator[Any, Any]) -> None:
-        self._asyncgens.discard(generator)
+        self._asyncgens.pop(generator, None)
         if not self._closed:
             self.call_soon_threadsafe(self.create_task, generator.aclose())
 
@@ -318,10 +327,33 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def shutdown_default_executor(  # type: ignore[override]
         self, timeout: float | None = None
     ) -> Awaitable[None]:
-        """Do nothing: worker threads belong to the schedule."""
-        return self._done()
+        """Wait for what still runs in worker threads; the threads themselves are the run's."""
+        if not self._jobs:
+            return self._done()
+        self._jobs_done = done = self.create_future()
+        if timeout is not None:
+            self.call_later(timeout, _complete, done)
+        return done
+
+    def job_started(self) -> None:
+        """Count a function that runs in a worker thread."""
+        self._jobs += 1
+
+    def job_ended(self, callback: Callable[..., object], *args: Any) -> None:
+        """Hand over what came of such a function; nobody is there after the loop was closed."""
+        self._jobs -= 1
+        if self._closed:
+            return
+        self.call_soon_threadsafe(callback, *args)
+        if not self._jobs and self._jobs_done is not None:
+            self.call_soon_threadsafe(_complete, self._jobs_done)
 
     def _done(self) -> Awaitable[None]:
         future = self.create_future()
         future.set_result(None)
         return future
+
+
+def _complete(future: Future[Any]) -> None:
+    if not future.done():
+        future.set_result(None)

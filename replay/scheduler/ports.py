@@ -45,6 +45,7 @@ class Inputs(Protocol):
         """Deliver the input seen by the last ``peek``, at ``time``, to whoever asked for it.
 
         Args:
+            time: microseconds of the claimed clock.
             callbacks: how many callbacks ran since the last delivery, when the program did not
                 idle; None at idle.
         """

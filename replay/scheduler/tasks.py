@@ -119,7 +119,7 @@ class Task(asyncio.Task[T]):
         else:
             # Not ``exception()``: looking is not retrieving, and asyncio still reports an
             # exception that nobody fetched.
-            error = self._exception  # type: ignore[attr-defined]
+            error = self._exception
         self._scheduler.ledger.ended(actor, error)
 
     def result(self) -> T:

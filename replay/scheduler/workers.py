@@ -1,7 +1,7 @@
 """Worker threads of the schedule: what ``run_in_executor`` and ``to_thread`` run on.
 
-They are real threads that take turns by the baton, so synchronous code that calls back into the loop
-and waits for the answer works. An idle worker is used again, last in first out.
+They are real threads that take turns by the baton, so synchronous code that calls back into the
+loop and waits for the answer works. An idle worker is used again, last in first out.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ class Workers:
         scheduler = self._scheduler
         actor = Actor(scheduler.actor(), len(scheduler.participants))
         participant = Participant(len(scheduler.participants), actor)
-        scheduler.participants.append(participant)
+        # Recorded first: a replay may stop here, and then there is no thread to wait for.
         scheduler.ledger.thread_started(actor, "executor")
+        scheduler.participants.append(participant)
         worker = _Worker(participant)
         _Thread(
             target=self._work,
@@ -88,6 +89,8 @@ class Workers:
         except Halted:
             # The verdict is fixed; the main thread raises it. This thread just goes.
             pass
+        except BaseException as error:  # noqa: BLE001 - a thread that keeps the baton hangs all
+            scheduler.halt(error)
         self.on_end()
         scheduler.leave()
 
@@ -107,17 +110,19 @@ def run_in_worker(
     future: Future[T] = loop.create_future()
 
     def job() -> None:
-        if future.cancelled():
-            return
-        try:
-            result = func(*args)
-        except Halted:
-            raise
-        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
-            loop.call_soon_threadsafe(_settle, future, None, error)
+        if not future.cancelled():
+            try:
+                result = func(*args)
+            except Halted:
+                raise
+            except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+                loop.job_ended(_settle, future, None, error)
+                return
+            loop.job_ended(_settle, future, result, None)
         else:
-            loop.call_soon_threadsafe(_settle, future, result, None)
+            loop.job_ended(_settle, future, None, None)
 
+    loop.job_started()
     workers.submit(job)
     return future
 

@@ -103,7 +103,7 @@ def parse_command(command: Sequence[str]) -> Command:
         raise UsageError(
             f"{first!r} is not a Python program",
             where=found,
-            hint=f"where it starts Python, put it in front: {first} … ritornello record -- python …",
+            hint=f"put it in front instead: {first} … ritornello record -- python …",
         )
     return _checked(_script(interpreter, found, rest))
 
@@ -128,7 +128,7 @@ def parse_recorded(arguments: Sequence[str], directory: Path) -> Command:
             raise NotFoundError(
                 f"the program {command.target!r} is not there",
                 where=str(directory),
-                hint="a replay runs the code on disk: start it there, or name the place by --in DIR",
+                hint="a replay runs the code on disk: start it there, or name it by --in DIR",
             )
     return _checked(command, directory)
 

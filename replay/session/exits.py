@@ -21,7 +21,7 @@ __all__ = ["INTERRUPTED", "ExitHandlers", "exit_code", "print_failure"]
 INTERRUPTED: Final = 130
 
 _ENGINE: Final = str(Path(__file__).resolve().parent.parent)
-_STARTERS: Final = ("<frozen runpy>", "<frozen importlib._bootstrap>")
+_STARTERS: Final = ("<frozen runpy>", "<frozen importlib.")
 
 
 class ExitHandlers:

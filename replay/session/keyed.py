@@ -11,7 +11,8 @@ from replay.errors import IntegrityError, WorkflowError
 from replay.events.digest import SALT_BYTES
 from replay.events.parts import PartTable
 from replay.guard.process import ProcessGuard
-from replay.recording.recorder import Diverged, Recorder
+from replay.recording.divergence import Diverged
+from replay.recording.recorder import Recorder
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
 from replay.session.answers import RecordedAnswers

@@ -145,7 +145,8 @@ def program_of(started: RunStarted, directory: Path) -> Command | Call:
 def _launch(
     task: Task, *, hash_seed: str, directory: Path | None, output_to_stderr: bool
 ) -> LaunchedProgram:
-    python, flags = sys.executable, ()
+    python = sys.executable
+    flags: tuple[str, ...] = ()
     if isinstance(task.program, Command):
         python, flags = task.program.python, task.program.flags
     ours = Path(python).absolute().parent == Path(sys.executable).absolute().parent

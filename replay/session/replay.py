@@ -17,7 +17,8 @@ from replay.events.kinds import RunStarted, SecretRegistered
 from replay.events.parts import PartTable
 from replay.guard.process import ProcessGuard
 from replay.log.fsck import check
-from replay.recording.recorder import Diverged, Recorder
+from replay.recording.divergence import Diverged
+from replay.recording.recorder import Recorder
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
 from replay.session.answers import RecordedAnswers
@@ -111,7 +112,7 @@ class _Recorded:
         self._history = history
         self._started = started
         self._scrubber = Scrubber()
-        self._comparer = Comparer(history, keep)
+        self._comparer = Comparer(history, keep, self._place)
         start = first.header.time
         seed = bytes.fromhex(started.seed)
         # A dialect that the record does not name was not there, so it derives nothing here.
@@ -135,6 +136,11 @@ class _Recorded:
         )
         answers = RecordedAnswers(self.scheduler, inputs)
         self._stage = Stage(context, answers, seed, write_out)
+
+    def _place(self, seq: int) -> str | None:
+        """Return where in the program a record was made, if its store kept that."""
+        entry = self._history.entry(seq)
+        return None if entry is None else entry.place
 
     def play(self, program: Callable[[], object], checked: RunCheck) -> Report:
         """Run the program against the record and judge."""

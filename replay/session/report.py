@@ -12,7 +12,8 @@ __all__ = ["Report", "Verdict"]
 
 #: ``identical``: the replay reached the recorded root. ``diverged``: see the divergence.
 #: ``erased``: an input that the program needs is gone. ``incomplete``: the run has no seal, or what
-#: would judge it is not there. ``damaged``: the record is not what was written. ``refused``: policy.
+#: would judge it is not there. ``damaged``: the record is not what was written. ``refused``: by
+#: policy.
 Verdict = Literal["identical", "diverged", "erased", "incomplete", "damaged", "refused"]
 
 

@@ -1,4 +1,4 @@
-"""The stage: scheduler, loops and doors of one run, put up around a program and taken down again."""
+"""The stage: scheduler, loops and doors of one run, put up around a program, taken down after."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def arguments_text(
             plain = {**dict(zip(signature.parameters, args, strict=False)), **kwargs}
         text = msgspec.json.encode(plain)
         if _lossy(plain, msgspec.json.decode(text)):
-            raise TypeError("a value would come back as another")
+            raise TypeError("a value would come back as another")  # noqa: TRY301
     except (TypeError, ValueError) as error:
         raise UsageError(
             f"these arguments cannot be recorded: {error}",

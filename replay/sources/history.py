@@ -51,7 +51,9 @@ class History:
         self._salts_first = 0
 
     def entry(self, seq: int) -> Entry | None:
-        """Return the record at a position not yet taken."""
+        """Return the record at a position not yet taken, None for one that was."""
+        if seq < self._first:
+            return None
         while seq >= self._first + len(self._ahead):
             if self._pull() is None:
                 return None

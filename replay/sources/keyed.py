@@ -1,7 +1,7 @@
 """Inputs taken from the record by identity: each question gets its own recorded answers.
 
-For forensics and forks, where the order of things is not the recorded one. Answers of open questions
-enter in order of their recorded position. A keyed replay never claims to be identical.
+For forensics and forks, where the order of things is not the recorded one. Answers of open
+questions enter in order of their recorded position. A keyed replay never claims to be identical.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from replay.scheduler.ports import FAR, Stalled
 if TYPE_CHECKING:
     from collections import deque
 
-    from replay.recording.recorder import Asked, Recorder
+    from replay.recording.open_records import Asked
+    from replay.recording.recorder import Recorder
     from replay.sources.identity import Answer, IdentityIndex
 
 __all__ = ["KeyedInputs"]

@@ -1,7 +1,7 @@
 """Inputs from the world: real I/O on a second thread, entering in order of arrival.
 
-The I/O thread never runs the program's code and never waits for it. What it posts carries the seq of
-the question it answers; what nobody waits for any more is dropped unlogged.
+The I/O thread never runs the program's code and never waits for it. What it posts carries the seq
+of the question it answers; what nobody waits for any more is dropped unlogged.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
-    from replay.recording.recorder import Asked
+    from replay.recording.open_records import Asked
     from replay.recording.tape import Tape
     from replay.sources.live import LiveInputs
 
@@ -137,8 +137,12 @@ class LiveWorld:
         cancelled = False
 
         def start() -> None:
-            if not cancelled:
-                self._running[seq] = outside.start(work(_Posting(self._inputs, seq)))
+            if cancelled:
+                return
+            stop = self._running[seq] = outside.start(work(_Posting(self._inputs, seq)))
+            # This may be the writer's thread: the program may have given up in between.
+            if cancelled:
+                stop()
 
         def cancel() -> None:
             nonlocal cancelled

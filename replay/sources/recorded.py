@@ -1,8 +1,8 @@
 """Inputs taken from the record, in strict order: the next one in the log, or a divergence.
 
 Nothing here can reach outside: there is no socket, no clock and no environment in this module. An
-input whose time has come while the program has not done what stands before it, or whose question is not
-open, is a divergence.
+input whose time has come while the program has not done what stands before it, or whose question
+is not open, is a divergence.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from replay.events.kinds import ChunksReceived, Reading, ReadingsTaken, role_of
 from replay.recording.divergence import Divergence, FieldChange
+from replay.recording.place import place
 from replay.scheduler.ports import FAR, Stalled
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from replay.events.entry import Entry
     from replay.events.kinds import Payload
-    from replay.recording.recorder import Asked, Recorder
+    from replay.recording.open_records import Asked
+    from replay.recording.recorder import Recorder
     from replay.sources.history import History
 
 __all__ = ["RecordedInputs", "RecordedWorld"]
@@ -100,7 +102,7 @@ class RecordedInputs:
         return self._time_of(entry)
 
     def busy_limit(self, ran: int) -> int:
-        """Return the recorded number of callbacks of the next input, if it entered a busy program."""
+        """Return the recorded number of callbacks of the next input, if the program was busy."""
         entry = self._next_busy()
         if entry is None or entry.header.callbacks is None or entry.header.callbacks <= ran:
             return FAR
@@ -224,6 +226,7 @@ class RecordedInputs:
                 recorded_kind=None if entry is None else entry.header.kind,
                 replayed_kind="ReadingsTaken",
                 task="",
+                replayed_place=place(),
                 note=f"the program read {source} {argument}".strip(),
             )
         )
@@ -242,6 +245,7 @@ class RecordedInputs:
                 replayed_kind="ReadingsTaken",
                 task="",
                 fields=tuple(f for f in fields if f.recorded != f.replayed),
+                replayed_place=place(),
                 note=f"reading {self._next_reading} of the record",
             )
         )

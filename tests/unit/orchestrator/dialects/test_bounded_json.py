@@ -37,6 +37,7 @@ def nested(depth):
         (b"[" * 100_000, "nesting"),
         (b'"' + b'\\"' * 200_000, "json"),
     ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)}-bytes",
 )
 def test_what_is_no_bounded_object_is_refused_with_a_word(data, reason):
     with pytest.raises(UnreadableError) as caught:

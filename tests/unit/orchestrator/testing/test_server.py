@@ -386,6 +386,7 @@ def test_paths_are_answered_as_an_api_would(method, path, status):
         (b"GET / HTTP/1.0\r\n\r\n", b"400"),
         (b"x" * 70_000, b"431"),
     ],
+    ids=lambda value: f"{len(value)}-bytes" if len(value) > 3 else value.decode(),
 )
 def test_what_is_too_large_or_malformed_is_refused_and_the_connection_ends(sent, status):
     with ScriptedProvider(body_size_max=100) as provider:

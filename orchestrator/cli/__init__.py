@@ -1,0 +1,1 @@
+"""The command `ritornello`: one module for each verb, imported when the verb is used."""

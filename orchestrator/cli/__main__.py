@@ -1,0 +1,51 @@
+"""Entry of the command: help and version at once, a verb's module when it is used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+from orchestrator.cli.verbs import VERBS, overview
+
+__all__ = ["main"]
+
+
+def main() -> NoReturn:
+    """Run the command and end the process."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    verb, *arguments = sys.argv[1:] or ["--help"]
+    if verb in {"--help", "-h", "help"}:
+        sys.stdout.write(overview())
+        sys.exit(0)
+    if verb == "--version":
+        from replay.version import VERSION
+
+        sys.stdout.write(f"ritornello {VERSION}\n")
+        sys.exit(0)
+    if verb not in VERBS:
+        _refuse(verb)
+    module = import_module(f"orchestrator.cli.{VERBS[verb][0]}")
+    try:
+        module.main(arguments)
+    except SystemExit as end:
+        # `git bisect` takes any code up to 127 but 125 for "bad": only 0 and 1 are an answer.
+        own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+        if verb == "replay" and "--bisect" in own and end.code not in {0, 1, None}:
+            sys.exit(125)
+        raise
+    sys.exit(0)
+
+
+def _refuse(verb: str) -> NoReturn:
+    from difflib import get_close_matches
+
+    near = get_close_matches(verb, VERBS, n=1)
+    hint = f"did you mean `ritornello {near[0]}`?" if near else "`ritornello --help` lists them"
+    sys.stderr.write(f"usage: there is no verb {verb!r}\n  try: {hint}\n")
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

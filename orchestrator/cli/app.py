@@ -1,0 +1,104 @@
+"""Runs one verb: its options through Typer, its errors as diagnostics and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Final, NoReturn, ParamSpec
+
+import typer
+
+from orchestrator.cli.exit_codes import ExitCode, code_of
+from orchestrator.cli.terminal import inert, say
+from replay.errors import ReplayError
+
+__all__ = ["AsJson", "InWorkspace", "RunName", "run_verb"]
+
+P = ParamSpec("P")
+
+#: Options that many verbs share.
+InWorkspace = Annotated[
+    Path,
+    typer.Option("--workspace", envvar="RITORNELLO_WORKSPACE", help="Directory of the runs."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|BUNDLE|last",
+        help="A run id or the beginning of one, `last`, or the path of a bundle.",
+    ),
+]
+
+_MAX_WIDTH: Final = 100
+
+
+def run_verb(
+    verb: str, function: Callable[P, int], arguments: Sequence[str], *, takes_command: bool = False
+) -> NoReturn:
+    """Run a verb and end the process with its exit code.
+
+    Args:
+        verb: its name.
+        function: what it does; its parameters are the verb's arguments and options.
+        arguments: what the person typed after it.
+        takes_command: whether what begins with the first word is a command, options and all.
+    """
+    app = typer.Typer(
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": _MAX_WIDTH,
+            "allow_interspersed_args": not takes_command,
+        },
+    )
+    app.command(help=_help(function))(_guarded(function))
+    app(args=list(arguments), prog_name=f"ritornello {verb}")
+    sys.exit(ExitCode.OK)
+
+
+def _help(function: Callable[P, int]) -> str:
+    """Return the docstring with its paragraphs marked as laid out already."""
+    first, *rest = inspect.cleandoc(function.__doc__ or "").split("\n\n")
+    return "\n\n".join([first, *(f"\b\n{paragraph}" for paragraph in rest)])
+
+
+def _guarded(function: Callable[P, int]) -> Callable[P, None]:
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        raise typer.Exit(_code(lambda: function(*args, **kwargs)))
+
+    return guarded
+
+
+def _code(call: Callable[[], int]) -> int:
+    """Return what a verb's call came to; whatever it raised was told."""
+    try:
+        code = call()
+        sys.stdout.flush()
+    except ReplayError as error:
+        say(*(inert(line) for line in error.diagnostics().splitlines()))
+        return code_of(error)
+    except BrokenPipeError:
+        # What is left in the buffer must not be written at exit: nobody reads it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.PIPE_CLOSED
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except OSError as error:
+        say(f"file: {inert(error.strerror or str(error))}")
+        if error.filename is not None:
+            say(f"  where: {inert(os.fsdecode(error.filename))}")
+        return ExitCode.NOT_FOUND
+    except Exception:  # noqa: BLE001 - the last net: it must be said, and as our mistake
+        traceback.print_exc()
+        say("this is a mistake in ritornello; please report it with the lines above")
+        return ExitCode.OUR_MISTAKE
+    return code

@@ -1,0 +1,75 @@
+"""`ritornello import`: take a run from a file into the workspace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.terminal import emit_json, say
+from replay.bundle.reader import BundleReader
+from replay.errors import NotFoundError
+from replay.log.duckdb_store import DuckDBStore
+from replay.log.head import write_head
+from replay.log.workspace import Workspace
+from replay.session.record import DEFAULT_WORKSPACE
+
+__all__ = ["main"]
+
+_AT_ONCE = 500
+
+
+def import_bundle(
+    bundle: Annotated[Path, typer.Argument(metavar="FILE.ritornello", help="A bundle.")],
+    *,
+    workspace: InWorkspace = DEFAULT_WORKSPACE,
+    as_json: AsJson = False,
+) -> int:
+    """Verify a bundle and take its run into the workspace, as one that came from elsewhere.
+
+    Examples:
+      ritornello import run.ritornello
+      ritornello import run.ritornello --workspace /srv/audit --json
+    """
+    if not bundle.is_file():
+        raise NotFoundError("no such bundle", where=str(bundle))
+    with BundleReader.open(bundle) as reader:
+        manifest = reader.manifest
+        root = bytes.fromhex(manifest.root)
+        place = Workspace.open(workspace)
+        directory = place.imported(
+            reader.run_id, manifest.size, root, reader.identity, time.time_ns() // 1000
+        )
+        store = DuckDBStore.create(directory)
+        try:
+            entries = reader.entries()
+            while batch := list(islice(entries, _AT_ONCE)):
+                store.append(batch)
+        finally:
+            store.close()
+        write_head(directory, reader.checkpoint)
+    if as_json:
+        emit_json(
+            "import",
+            {
+                "run": reader.run_id,
+                "bundle": reader.identity,
+                "events": manifest.size,
+                "root": manifest.root,
+                "sealed": manifest.sealed,
+                "directory": str(directory),
+            },
+        )
+    else:
+        say(f"ritornello: run {reader.run_id}, {manifest.size} events, root {manifest.root}")
+    return 0
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the verb."""
+    run_verb("import", import_bundle, arguments)

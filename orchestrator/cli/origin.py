@@ -1,0 +1,61 @@
+"""Whose run it is: what came from elsewhere does not decide alone which command runs here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.cli.records import opened
+from replay.errors import HermeticError, UsageError
+from replay.events.kinds import RunStarted
+from replay.log.workspace import Workspace
+from replay.session.api import BUNDLE_SUFFIX
+from replay.session.command_line import Command
+from replay.session.launcher import program_of
+from replay.session.workflow import first_record
+
+__all__ = ["is_foreign", "refuse_foreign_command"]
+
+
+def is_foreign(run: str, workspace: Path) -> bool:
+    """Return whether a run was recorded elsewhere: a bundle, or imported from one."""
+    if Path(run).suffix == BUNDLE_SUFFIX:
+        return True
+    place = Workspace.open(workspace, create=False)
+    name = place.run_directory(run).name
+    # A run that the workspace log does not name was put there by somebody.
+    return {known.run: known.state for known in place.runs()}.get(name, "imported") == "imported"
+
+
+def refuse_foreign_command(run: str, workspace: Path, directory: Path, *, allowed: bool) -> None:
+    """Refuse what a foreign run would start, unless it is a file under the directory or allowed.
+
+    The code is that on disk either way, but a hostile bundle could name any program of this
+    machine, with any arguments, or bring code in the argument list itself.
+
+    Raises:
+        HermeticError: it would start something else.
+        NotFoundError: there is no such run.
+        IntegrityError: it cannot be read.
+    """
+    if allowed or not is_foreign(run, workspace):
+        return
+    with opened(run, workspace) as reader:
+        started = first_record(reader)
+    file = _file_of(started, directory)
+    inside = directory.resolve()
+    if file is None or not (inside / file).resolve().is_relative_to(inside):
+        raise HermeticError(
+            "the run comes from elsewhere, and its command is no file under this directory",
+            where=" ".join(started.arguments)[:200] or started.entry[:200],
+            hint="read it, and if it may run here add --allow-command",
+        )
+
+
+def _file_of(started: RunStarted, directory: Path) -> str | None:
+    try:
+        program = program_of(started, directory)
+    except UsageError:
+        return None
+    if isinstance(program, Command):
+        return program.target if program.form == "script" else None
+    return program.file

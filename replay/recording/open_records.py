@@ -1,0 +1,97 @@
+"""What is under way while a run goes on: open questions, and records that are not complete yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from replay.events.header import Outcome, Trigger
+    from replay.events.kinds import Payload, Reading
+    from replay.scheduler.actor import Actor
+    from replay.doors.secrets import StreamScrubber
+
+__all__ = ["Asked", "Draft", "OpenChunks", "OpenReadings", "PendingOutput", "Target"]
+
+
+class Target(Protocol):
+    """Who waits for the answers to a question."""
+
+    def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
+        """Take one answer; runs on the schedule, as the actor that asked."""
+        ...
+
+
+class Asked:
+    """A question that is open: an effect or an exchange in flight."""
+
+    __slots__ = ("actor", "index", "parts", "scrubber", "seq", "target")
+
+    def __init__(self, seq: int, actor: Actor, index: int, target: Target) -> None:
+        self.seq = seq
+        self.actor = actor
+        self.index = index
+        self.target = target
+        self.parts = 0
+        self.scrubber: StreamScrubber | None = None
+
+
+class Draft:
+    """What is fixed about a record when it begins, before its payload is complete."""
+
+    __slots__ = (
+        "answers",
+        "callbacks",
+        "causes",
+        "index",
+        "kind",
+        "lamport",
+        "part",
+        "participant",
+        "seq",
+        "task",
+        "time",
+        "trigger",
+    )
+
+    answers: int | None
+    callbacks: int | None
+    causes: tuple[int, ...]
+    index: int
+    kind: str
+    lamport: int
+    part: int | None
+    participant: int
+    seq: int
+    task: int
+    time: int
+    trigger: Trigger
+
+
+class OpenReadings:
+    """An open record of readings."""
+
+    def __init__(self, draft: Draft, actor: Actor) -> None:
+        self.draft = draft
+        self.actor = actor
+        self.readings: list[Reading] = []
+
+
+class OpenChunks:
+    """An open record of chunks of one exchange."""
+
+    def __init__(self, draft: Draft, asked: Asked) -> None:
+        self.draft = draft
+        self.asked = asked
+        self.chunks: list[tuple[int, int]] = []
+        self.data: list[bytes] = []
+        self.size = 0
+
+
+class PendingOutput:
+    """Bytes written since the last record."""
+
+    def __init__(self, actor: Actor, stream: str) -> None:
+        self.actor = actor
+        self.stream = stream
+        self.marks: list[tuple[int, int]] = []
+        self.data: list[bytes] = []
