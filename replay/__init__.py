@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from replay.doors.effects import effect
+    from replay.doors.secret_values import secret
     from replay.session.api import record, replay, replay_keyed
     from replay.session.keyed import KeyedReport
     from replay.session.record import Recording
@@ -24,6 +25,7 @@ __all__ = [
     "record",
     "replay",
     "replay_keyed",
+    "secret",
     "workflow",
 ]
 
@@ -31,6 +33,7 @@ _HOMES = {
     "KeyedReport": "replay.session.keyed",
     "Recording": "replay.session.record",
     "Report": "replay.session.report",
+    "secret": "replay.doors.secret_values",
     "effect": "replay.doors.effects",
     "record": "replay.session.api",
     "replay": "replay.session.api",

@@ -63,6 +63,22 @@ class World(Protocol):
         """Let something happen outside that nothing waits for, such as closing connections."""
         ...
 
+    def secret(self, source: str, load: Callable[[], str]) -> str:
+        """Return a secret value and let a surrogate stand for it in the record from now on.
+
+        A recorded world returns the surrogate and does not load anything.
+        """
+        ...
+
+    def inspect(self, record: int, body: bytes) -> None:
+        """Look for secrets in a body whose encoding hid them, and note what is suspected.
+
+        Args:
+            record: seq of the request whose response it is.
+            body: the decoded bytes.
+        """
+        ...
+
     def finished(self, asked: Asked) -> None:
         """Forget a question that was answered in full."""
         ...

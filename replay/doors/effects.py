@@ -145,11 +145,13 @@ class _Spec:
     def arguments(self, args: tuple[Any, ...], options: dict[str, Any]) -> msgspec.Raw:
         """Return the arguments bound to their names, so that spelling does not matter.
 
-        Defaults stay out of the record: adding a parameter with one is no divergence.
+        Defaults are in it: whoever changes one asks another question.
         """
         if self._simple and not options and len(args) == len(self._names):
             return plain_json(dict(zip(self._names, args, strict=True)))
-        return plain_json(self.signature.bind(*args, **options).arguments)
+        bound = self.signature.bind(*args, **options)
+        bound.apply_defaults()
+        return plain_json(bound.arguments)
 
     def decode(self, value: msgspec.Raw) -> Any:
         """Return the result, in the type that the annotation says if it says one."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from replay.doors.context import Answers, DoorContext, current
 from replay.doors.counted import CountedDoor
 from replay.doors.failures import failure_of, rebuild
-from replay.doors.wire import request_head, request_view, response_view, wire_head, without_cookies
+from replay.doors.wire import decoded_body, request_head, request_view, response_view, wire_head, without_cookies
 from replay.errors import UsageError
 from replay.events.kinds import (
     ChunksReceived,
@@ -215,9 +215,15 @@ class _Exchange:
         if self._asked is not None:
             recorder.close(self._asked)
             self._context.world.finished(self._asked)
-        if self._dialect is None or self._head is None or self._view is None:
+        if self._head is None:
             return
-        view = response_view(self._head, b"".join(self._received), complete=complete)
+        body = b"".join(self._received)
+        decoded = decoded_body(self._head, body)
+        if decoded is not None and self._asked is not None:
+            self._context.world.inspect(self._asked.seq, decoded)
+        if self._dialect is None or self._view is None:
+            return
+        view = response_view(self._head, body, complete=complete)
         for fact in self._dialect.read_response(self._view, view):
             recorder.derive(fact)
 

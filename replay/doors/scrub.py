@@ -17,6 +17,10 @@ the twelfth (or after a longer public prefix).
 The law therefore does not reach a value that breaks off within those characters and was cut in
 its first eleven, nor a value of fewer than twenty characters that was cut after all but its last
 eight. Both then differ in at most eleven characters, which a replay reports as class `secret`.
+
+One more limit: a text of the program's own that goes on after a public prefix of twelve characters
+or more with the value's next character looks like the value's beginning, and that character is
+replaced in the record; a replay, which has no value, keeps it.
 """
 
 import re
@@ -133,7 +137,15 @@ class Scrubber:
         for entry in self._entries:
             for track in entry.restorers:
                 runs += track.runs(data, escapes=escapes)
-        return substituted(data, runs) if runs else data
+        if not runs:
+            return data
+        put = substituted(data, runs)
+        # A base64 digit may be shared with a neighbour, such as the colon of a user's name.
+        edits: list[Edit] = []
+        for entry in self._entries:
+            for track in entry.restorers_shared:
+                edits += track.repairs(put, escapes=escapes)
+        return repaired(put, edits)
 
     def suspects(self, data: bytes) -> tuple[int, ...]:
         """The numbers of the secrets that stand in `data` in a known spelling.
@@ -246,6 +258,7 @@ class _Entry:
         "menders",
         "needles",
         "restorers",
+        "restorers_shared",
         "secret",
         "upper_hex",
     )
@@ -259,9 +272,11 @@ class _Entry:
         # A replay knows no value: it has nothing to find, in hex it evens out the case.
         self.finders: tuple[Track, ...] = self.menders if secret.value is not None else ()
         self.restorers: tuple[Track, ...] = ()
+        self.restorers_shared: tuple[Track, ...] = ()
         if secret.value is not None:
             back, coded_back = tracks_of(number, surrogate, value, public, keep_case=True)
             self.restorers = (*back, *coded_back)
+            self.restorers_shared = tuple(track for track in coded_back if not track.is_hex)
         self.upper_hex = _upper_hex(secret)
         tracks: tuple[Track, ...] = (*self.finders, self.upper_hex)
         self.needles = (

@@ -211,7 +211,10 @@ def _draw(
     """One surrogate, each hidden character uniform in its class unless a window must differ."""
     drawn: list[str] = []
     forks = _forks(value, known)
+    head = value[:MIN_SECRET_LENGTH]
+    near = [(o.value or "", o.surrogate) for o in known if (o.value or "").startswith(head)]
     for at, char in enumerate(value):
+        near = [o for o in near if at < len(o[0]) and (not at or o[0][at - 1] == drawn[-1])]
         letters = next((letters for letters in _CLASSES if char in letters), "")
         if at in copied:
             drawn.append(copied[at])
@@ -223,22 +226,26 @@ def _draw(
             for old, new in forks.get(at, ()):
                 bits = _shared_bits(old, char)
                 letters = "".join(x for x in letters if _shared_bits(x, new) >= bits) or letters
+            for text, other in near:
+                old, new = text[at], other[at]
+                closer = (x for x in letters if _shared_bits(x, new) >= _shared_bits(x, old))
+                letters = "".join(closer) or letters
             drawn.append(_choose(letters, entropy))
     return "".join(drawn)
 
 
 def _forks(value: str, known: Sequence[Secret]) -> dict[int, list[tuple[str, str]]]:
-    """Where the value and another that begins alike part, and the other's two characters there.
+    """Where the value parts from what begins alike, and the two characters of that there.
 
     A digit of hex or base64 may end inside that character: surrogates must share the bits that
     values share, or a stream that is cut there could not know which one it is in.
     """
     forks: dict[int, list[tuple[str, str]]] = {}
     for other in known:
-        text = other.value or ""
-        common = shared_prefix(value, text)
-        if MIN_SECRET_LENGTH <= common < min(len(value), len(text)):
-            forks.setdefault(common, []).append((text[common], other.surrogate[common]))
+        for rival in (other.value or "", other.surrogate):
+            common = shared_prefix(value, rival)
+            if MIN_SECRET_LENGTH <= common < min(len(value), len(rival)):
+                forks.setdefault(common, []).append((rival[common], other.surrogate[common]))
     return forks
 
 

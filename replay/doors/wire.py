@@ -6,6 +6,7 @@ headers on a closed list are compared; the others may differ between machines an
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
 
@@ -18,6 +19,7 @@ __all__ = [
     "COMPARED_HEADERS",
     "CREDENTIAL_HEADERS",
     "CREDENTIAL_PARAMETERS",
+    "decoded_body",
     "request_head",
     "request_view",
     "response_view",
@@ -52,6 +54,7 @@ _SCHEMES: Final = frozenset(
 #: A header that is only observed and has one of these in its name is recorded without its value.
 _TELLING: Final = ("auth", "cookie", "csrf", "key", "pass", "secret", "session", "token", "xsrf")
 _NOT_TELLING: Final = frozenset({"idempotency-key"})
+_DECODED_BYTES_MAX: Final = 16 << 20
 _REQUEST_IDS: Final = ("request-id", "x-request-id", "x-goog-request-id", "cf-ray")
 _SECRET_RESPONSE_HEADERS: Final = frozenset({"set-cookie"})
 
@@ -108,6 +111,23 @@ def response_view(head: ResponseStarted, body: bytes, *, complete: bool) -> Resp
         (k.lower(), v) for k, v in head.headers if k.lower() not in _SECRET_RESPONSE_HEADERS
     )
     return ResponseView(status=head.status, headers=headers, body=body, complete=complete)
+
+
+def decoded_body(head: ResponseStarted, body: bytes) -> bytes | None:
+    """Return a body whose content encoding hid its text, None if nothing was hidden.
+
+    Only what the standard library undoes, and at most 16 MiB of it; a damaged body gives what
+    could be read.
+    """
+    encodings = [v.strip().lower() for k, v in head.headers if k.lower() == "content-encoding"]
+    if not encodings or encodings == ["identity"]:
+        return None
+    for bits in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):
+        try:
+            return zlib.decompressobj(bits).decompress(body, _DECODED_BYTES_MAX)
+        except zlib.error:
+            continue
+    return b""
 
 
 def without_cookies(head: ResponseStarted) -> ResponseStarted:

@@ -45,10 +45,6 @@ class PartTable:
     def commit(self, pieces: Sequence[bytes]) -> Committed:
         """Commit to a payload given as its pieces, adding those that the run has not had yet."""
         ordinals, listed = self._ordinals, self._listed
-        if len(pieces) == 1:
-            known = ordinals.get(lookup_key(pieces[0]))
-            if known is not None:
-                return (known,), (), payload_commitment_of(listed[known]), len(pieces[0])
         refs: list[int] = []
         brought: list[Part] = []
         size = 0
@@ -64,14 +60,13 @@ class PartTable:
                 ordinals[key] = ordinal
                 listed.append(length.to_bytes(8, "little") + commitment)
                 brought.append(
-                    Part(ordinal=ordinal, salt=salt, commitment=commitment, size=length, data=data)
+                    Part(
+                        ordinal=ordinal, salt=salt, commitment=commitment, size=length, data=data
+                    )
                 )
             refs.append(ordinal)
-        if len(refs) == 1:
-            commitment_hex = payload_commitment_of(listed[refs[0]])
-        else:
-            commitment_hex = payload_commitment_of(b"".join([listed[ref] for ref in refs]))
-        return tuple(refs), tuple(brought), commitment_hex, size
+        whole = payload_commitment_of(b"".join([listed[ref] for ref in refs]))
+        return tuple(refs), tuple(brought), whole, size
 
     def known(self, part: Part) -> None:
         """Enter a part that a log already holds, when a recording is resumed.

@@ -17,6 +17,7 @@ from replay.errors import IntegrityError, LogError
 from replay.events.entry import Entry, Part
 from replay.events.header import decode_header
 from replay.events.refs import RefsDecoder
+from replay.log.batch import entry_size_bytes
 from replay.log.duckdb_rows import (
     PART_COLUMNS,
     ROW_COLUMNS,
@@ -35,6 +36,8 @@ __all__ = ["DuckDBReader", "fetch_refs"]
 _CHUNK_MIN: Final = 256
 _CHUNK_MAX: Final = 4096
 _CHUNK_BYTES: Final = 8 << 20
+#: Rows made into objects at once: what a processor's cache holds, not what a query yields.
+_ROWS_AT_ONCE: Final = 256
 _READ_ROWS: Final = (
     f"SELECT {ROW_COLUMNS} FROM log WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST"  # noqa: S608
 )
@@ -83,9 +86,11 @@ class DuckDBReader:
             start, chunk = first, _CHUNK_MIN
             while start < end:
                 stop = min(start + chunk, end)
-                rows = cursor.execute(_READ_ROWS, [start, stop]).fetchall()
-                yield from reader.entries(rows, stop)
-                size = sum(row[7] or 0 for row in rows) + 1
+                cursor.execute(_READ_ROWS, [start, stop])
+                size = 1
+                for entry in reader.entries(_fetch(cursor), stop):
+                    size += entry_size_bytes(entry)
+                    yield entry
                 chunk = max(_CHUNK_MIN, min(_CHUNK_MAX, _CHUNK_BYTES * (stop - start) // size))
                 start = stop
             self._reached = (end, decoder)
@@ -178,6 +183,11 @@ def fetch_refs(
             if not isinstance(raw, bytes) or not isinstance(refs, bytes):
                 raise IntegrityError("record has no bytes", where=f"event {seq}")
             yield seq, raw, refs
+
+
+def _fetch(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
+    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
+        yield from rows
 
 
 def _compare(raw: bytes, values: dict[str, object]) -> Iterator[Finding]:

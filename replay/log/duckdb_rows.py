@@ -6,7 +6,7 @@ the bytes are the recorded ones is for the check of the run to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, cast, get_args
 
 from replay.errors import IntegrityError
@@ -59,20 +59,24 @@ class RowReader:
         # The first part to come; unknown unless the reading starts at the start.
         self._ordinal = 0 if first == 0 else None
 
-    def entries(self, rows: Sequence[tuple[object, ...]], last: int) -> Iterator[Entry]:
+    def entries(self, rows: Iterable[tuple[object, ...]], last: int) -> Iterator[Entry]:
         """Yield the records of these rows, which end before position ``last``.
 
         Raises:
             IntegrityError: a record is missing, twice there or malformed.
         """
-        at = 0
-        while at < len(rows):
-            record = rows[at]
-            at += 1
-            parts = at
-            while at < len(rows) and rows[at][4] is not None:
-                at += 1
-            yield self._entry(record, rows[parts:at])
+        record: tuple[object, ...] | None = None
+        parts: list[tuple[object, ...]] = []
+        for row in rows:
+            if record is not None and row[4] is not None:
+                parts.append(row)
+                continue
+            if record is not None:
+                yield self._entry(record, parts)
+                parts = []
+            record = row
+        if record is not None:
+            yield self._entry(record, parts)
         if self._next != last:
             raise _missing(self._next)
 

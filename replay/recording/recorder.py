@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from replay.doors.secrets import Secret
 from replay.events.entry import Entry
 from replay.events.header import Header, encode_header
 from replay.events.kinds import (
@@ -36,7 +37,8 @@ from replay.scheduler.ports import Halted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.doors.secrets import Scrubber, Secret, StreamScrubber
+    from replay.doors.secrets import Scrubber
+    from replay.events.kinds import SecretRegistered
     from replay.events.header import Media, Outcome, Trigger
     from replay.events.parts import PartTable
     from replay.recording.divergence import Divergence
@@ -122,6 +124,8 @@ class Recorder:
     def write(self, stream: str, data: bytes) -> None:
         """Take bytes that the program wrote; they become a record when the next one comes."""
         self._check_halted()
+        if self.scheduler.unsettled:
+            self._before()  # a task made before this was written does not know of it
         actor = self.scheduler.actor()
         output = self._output
         if output is not None and (output.actor is not actor or output.stream != stream):
@@ -140,6 +144,18 @@ class Recorder:
         """Let a surrogate stand for a secret in every payload from now on."""
         self.scrubber.add(secret)
         self.scrubbing = True
+
+    def register_surrogate(self, registered: SecretRegistered) -> None:
+        """Know a surrogate from the record; the value stays unknown."""
+        self.register(
+            Secret(
+                number=registered.number,
+                source=registered.source,
+                value=None,
+                surrogate=registered.surrogate,
+                public=registered.public,
+            )
+        )
 
     # --- inputs -------------------------------------------------------------------------------
 

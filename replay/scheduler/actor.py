@@ -79,16 +79,10 @@ class Actor:
         return (self, self.last, self.lamport, tuple(given.items()) if given else ())
 
     def receive(self, stamp: Stamp) -> None:
-        """Take over another actor's knowledge.
-
-        An actor that has ended gives all it ever knew: its end may have been recorded after
-        the stamp was taken, but before anybody could learn of it.
-        """
+        """Take over what another actor knew at a moment, and nothing that it did later."""
         giver, last, lamport, more = stamp
         if giver is self:
             return
-        if giver.ended:
-            last, lamport, more = giver.last, giver.lamport, tuple(giver._given.items())
         given = self._given
         if last > given.get(giver, -1):
             given[giver] = last
@@ -96,6 +90,15 @@ class Actor:
             if actor is not self and seq > given.get(actor, -1):
                 given[actor] = seq
         self.lamport = max(self.lamport, lamport)
+
+    def receive_end(self, stamp: Stamp) -> None:
+        """Take over another actor's knowledge, and its end if it has ended.
+
+        For callbacks: those of a finished task are put in line before its end is recorded, and
+        run after that.
+        """
+        giver = stamp[0]
+        self.receive(giver.stamp() if giver.ended else stamp)
 
     def learn(self, actor: Actor, seq: int, lamport: int) -> None:
         """Take over the knowledge of one record."""

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
 from replay.scheduler.actor import Actor
-from replay.scheduler.ports import FAR, Halted, Inputs, Ledger, Stalled
+from replay.scheduler.ports import FAR, Halted, Inputs, Ledger, Nudged, Stalled
 from replay.scheduler.timers import Timers
 
 if TYPE_CHECKING:
@@ -219,7 +219,10 @@ class Scheduler:
                 self._modules = len(sys.modules)
                 self.late_patches = [patch for patch in self.late_patches if not patch()]
             due = self.timers.due()
-            time = self.inputs.peek(due)
+            try:
+                time = self.inputs.peek(due)
+            except Nudged:
+                return
             if time is not None:
                 time = max(time, self.now)
             if due is not None and (time is None or due <= time):

@@ -140,40 +140,36 @@ def _take(owner: Any) -> None:
 
 
 def _puts(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap ``Queue.put_nowait``: remember the giver of each item, in the queue's own order."""
+    """Wrap ``Queue.put_nowait``: remember who gave each item, None if nobody of a run."""
 
     def method(self: Any, item: Any) -> Any:
         actor = _actor()
         result = original(self, item)
-        if actor is not None:
-            stamps = vars(self).setdefault(_ATTRIBUTE, deque())
-            stamps.append(actor.stamp())
+        # By identity, whatever order the queue has; the queue itself keeps the item alive.
+        givers: dict[int, deque[Stamp | None]] = vars(self).setdefault(_ATTRIBUTE, {})
+        givers.setdefault(id(item), deque()).append(None if actor is None else actor.stamp())
         return result
 
     return method
 
 
 def _gets(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap ``Queue.get_nowait``: the taker depends on whoever put this item.
-
-    A first-in-first-out and a last-in-first-out queue give back the item's own stamp. A priority
-    queue gives all that are in it: which put made this the smallest is not one giver's doing.
-    """
+    """Wrap ``Queue.get_nowait``: the taker depends on whoever put this item, and nobody else."""
 
     def method(self: Any) -> Any:
         item = original(self)
-        stamps: deque[Stamp] | None = vars(self).get(_ATTRIBUTE)
-        actor = _actor()
-        if stamps and actor is not None:
-            if isinstance(self, asyncio.PriorityQueue):
-                for stamp in stamps:
-                    actor.receive(stamp)
-                if self.empty():
-                    stamps.clear()
-            elif isinstance(self, asyncio.LifoQueue):
-                actor.receive(stamps.pop())
-            else:
-                actor.receive(stamps.popleft())
+        givers: dict[int, deque[Stamp | None]] = vars(self).get(_ATTRIBUTE, {})
+        stamps = givers.get(id(item))
+        if stamps:
+            # One object may have been put several times.
+            stamp = stamps.pop() if isinstance(self, asyncio.LifoQueue) else stamps.popleft()
+            if not stamps:
+                del givers[id(item)]
+            actor = _actor()
+            if actor is not None and stamp is not None:
+                actor.receive(stamp)
+        if self.empty():
+            givers.clear()  # of a queue that gives out other objects than it was given
         return item
 
     return method
@@ -224,8 +220,8 @@ _WRAPPERS: list[tuple[Any, str, Callable[[Callable[..., Any]], Callable[..., Any
     (asyncio.Queue, "get_nowait", _gets),
     (asyncio, "as_completed", _ordered_as_completed),
     (asyncio.tasks, "as_completed", _ordered_as_completed),
-    #    (asyncio, "all_tasks", _ordered_all_tasks),
-    #    (asyncio.tasks, "all_tasks", _ordered_all_tasks),
+    (asyncio, "all_tasks", _ordered_all_tasks),
+    (asyncio.tasks, "all_tasks", _ordered_all_tasks),
 ]
 
 

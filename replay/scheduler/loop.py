@@ -80,6 +80,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         handle = self.call_soon(callback, *args, context=context)
         if self._participant is not None:
             self.scheduler.wake(self._participant)
+        if self.scheduler.inside:
+            self.scheduler.inputs.nudge()  # a signal handler ran while the engine waited
         return handle
 
     def enqueue(self, handle: TimerHandle) -> None:
@@ -269,7 +271,7 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             if stamp is not None:
                 actor = context.get(ACTOR)
                 if actor is not None:
-                    actor.receive(stamp)
+                    actor.receive_end(stamp)
             try:
                 context.run(handle._callback, *handle._args)
             except (SystemExit, KeyboardInterrupt, Halted):

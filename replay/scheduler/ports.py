@@ -7,7 +7,7 @@ from typing import Protocol
 
 from replay.scheduler.actor import Actor
 
-__all__ = ["FAR", "Halted", "Inputs", "Ledger", "Stalled"]
+__all__ = ["FAR", "Halted", "Inputs", "Ledger", "Nudged", "Stalled"]
 
 #: A loop time that never comes, in microseconds.
 FAR = 2**62
@@ -25,6 +25,10 @@ class Stalled(Exception):
     """No participant can run, no timer is set and no input can ever come."""
 
 
+class Nudged(Exception):
+    """A live wait was broken off: somebody became ready from outside the schedule, by a signal."""
+
+
 class Inputs(Protocol):
     """Where delivered inputs come from. All times are microseconds of the claimed clock."""
 
@@ -38,7 +42,12 @@ class Inputs(Protocol):
 
         Raises:
             Stalled: neither an input nor a timer can ever come.
+            Nudged: a waiting participant became ready meanwhile.
         """
+        ...
+
+    def nudge(self) -> None:
+        """Break off a wait. Called from a signal handler of the program."""
         ...
 
     def enter(self, time: int, callbacks: int | None) -> None:

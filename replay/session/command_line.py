@@ -180,6 +180,11 @@ def _command(
 
 def _checked(command: Command, directory: Path | None = None) -> Command:
     """Check that the script is there and that no module of the program hides behind ours."""
+    for argument in command.recorded:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"the argument {argument!r} is no UTF-8 text") from None
     directory = directory or Path.cwd()
     place = directory
     if command.form == "script":

@@ -19,7 +19,7 @@ from replay.session.answers import RecordedAnswers
 from replay.session.ending import end_run
 from replay.session.extensions import load_dialects
 from replay.session.ledger import TaskLedger
-from replay.session.replay import register_secret, write_out
+from replay.session.replay import write_out
 from replay.session.stage import Stage
 from replay.sources.identity import IdentityIndex
 from replay.sources.keyed import KeyedInputs
@@ -106,7 +106,7 @@ def replay_keyed(
         collect_every=started.flags["collect_every"],
     )
     found = load_dialects() if dialects is None else dialects
-    context = DoorContext(scheduler, recorder, RecordedWorld(), found)
+    context = DoorContext(scheduler, recorder, RecordedWorld(recorder, inputs.note), found)
     stage = Stage(context, RecordedAnswers(scheduler, inputs), seed, write_out)
     value: T | None = None
     error: BaseException | None = None
@@ -114,8 +114,9 @@ def replay_keyed(
     try:
         with ProcessGuard(), stage.up():
             recorder.note(started)
-            for secret in index.secrets:
-                register_secret(recorder, secret)
+            while index.secrets and (index.secrets[0].source or "").startswith("env:"):
+                secret = index.secrets.pop(0)
+                recorder.register_surrogate(secret)
                 recorder.note(secret)
             try:
                 value = stage.play(program)

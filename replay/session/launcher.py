@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 import replay.errors
-from replay.errors import NotFoundError, ReplayError, SetupError, UsageError
+from replay.errors import IntegrityError, NotFoundError, ReplayError, SetupError, UsageError
 from replay.session.api import BUNDLE_SUFFIX, open_run
 from replay.session.command_line import Command, engine_root, parse_recorded, refuse_collisions
 from replay.session.messages import Answer, Call, Failed, Ready, Recorded, Replayed, Task
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LaunchedProgram", "launch_recording", "launch_replay", "program_of"]
 
+_HASH_SEED: Final = re.compile(r"random|[0-9]{1,9}")
 #: What Python is told to do in the child; it finds the engine where this process did.
 _START: Final = """\
 import sys
@@ -113,6 +115,8 @@ def launch_replay(
         keep=None if keep is None else str(keep.absolute()),
     )
     seed = started.hash_seed
+    if _HASH_SEED.fullmatch(seed) is None:
+        raise IntegrityError(f"{seed[:40]!r} is no PYTHONHASHSEED", where="event 0")
     return _launch(task, hash_seed=seed, directory=place, output_to_stderr=output_to_stderr)
 
 
@@ -203,7 +207,11 @@ class _Answers:
 
     def _read(self) -> None:
         decoder: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
-        with os.fdopen(self._descriptor, "rb") as lines:
+        # What is no answer of ours ends the talk: the program may have found the pipe.
+        with (
+            os.fdopen(self._descriptor, "rb") as lines,
+            contextlib.suppress(msgspec.MsgspecError),
+        ):
             for line in lines:
                 self._lines.append(decoder.decode(line))
 

@@ -197,7 +197,7 @@ class _Live:
             monotonic=clock.monotonic,
             collect_every=SCHEDULER_FLAGS["collect_every"],
         )
-        self._world = LiveWorld(tape, inputs)
+        self._world = LiveWorld(tape, inputs, recorder)
         context = DoorContext(self.scheduler, recorder, self._world, dialects)
         answers = LiveAnswers(self.scheduler, recorder, clock)
         self._stage = Stage(context, answers, seed, self._pass_on)
@@ -223,23 +223,9 @@ class _Live:
             if len(value) < MIN_SECRET_LENGTH or not is_secret_name(name):
                 continue
             try:
-                surrogate, public = make_surrogate(value, os.urandom)
-                number = len(self._scrubber.secrets)
-                secret = Secret(
-                    number=number,
-                    source=f"env:{name}",
-                    value=value,
-                    surrogate=surrogate,
-                    public=public,
-                )
-                self.recorder.register(secret)
+                self._world.register(f"env:{name}", value)
             except SecretError:
                 continue  # not of a form that can be told apart in text; documented
-            self.recorder.note(
-                SecretRegistered(
-                    number=number, source=secret.source, surrogate=surrogate, public=public
-                )
-            )
 
     def play(self, program: Callable[[], T]) -> tuple[T | None, BaseException | None, Reason]:
         """Run the program and seal its record."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from replay.compare.comparer import Comparer
 from replay.doors.context import DoorContext
 from replay.doors.scrub import Scrubber
-from replay.doors.secrets import Secret
 from replay.errors import IntegrityError
 from replay.events.kinds import RunStarted, SecretRegistered
 from replay.events.parts import PartTable
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from replay.log.port import LogReader, Store
     from replay.recording.divergence import Divergence
 
-__all__ = ["register_secret", "replay_log", "write_out"]
+__all__ = ["replay_log", "write_out"]
 
 T = TypeVar("T")
 
@@ -131,7 +130,7 @@ class _Recorded:
         context = DoorContext(
             self.scheduler,
             recorder,
-            RecordedWorld(),
+            RecordedWorld(recorder, inputs.note),
             tuple(d for d in dialects if d.name in named),
         )
         answers = RecordedAnswers(self.scheduler, inputs)
@@ -189,7 +188,7 @@ class _Recorded:
         """Copy what stands about the run before the program's first record."""
         while (payload := self._inputs.note()) is not None:
             if isinstance(payload, SecretRegistered):
-                register_secret(self.recorder, payload)
+                self.recorder.register_surrogate(payload)
             self.recorder.note(payload)
 
     def _run(self, program: Callable[[], object]) -> None:
@@ -209,19 +208,6 @@ class _Recorded:
         except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
             error = raised
         end_run(self.recorder, value, error)
-
-
-def register_secret(recorder: Recorder, secret: SecretRegistered) -> None:
-    """Let a replay know a surrogate; the value stays unknown."""
-    recorder.register(
-        Secret(
-            number=secret.number,
-            source=secret.source,
-            value=None,
-            surrogate=secret.surrogate,
-            public=secret.public,
-        )
-    )
 
 
 def write_out(stream: BinaryIO, data: bytes) -> None:

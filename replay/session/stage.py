@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -123,6 +124,9 @@ class Stage:
             stack.callback(self._readings.close_run, self._answerer)
             self.scheduler.late_patches.append(handover.patch_anyio)
             random.seed(int.from_bytes(self._seed, "little"))
+            # Callbacks of others (profilers, test tools) are no part of the program.
+            callbacks, gc.callbacks[:] = gc.callbacks[:], []
+            stack.callback(gc.callbacks.__setitem__, slice(None), callbacks)
             bind_thread(self.context)
             stack.callback(unbind_thread)
             self.scheduler.start()

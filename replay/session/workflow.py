@@ -35,21 +35,20 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 _MARK: Final = "__ritornello_workflow__"
 
 
-class Workflow(Protocol, Generic[P, T_co]):
+class Workflow(Protocol, Generic[P, T]):
     """What :func:`workflow` makes of a coroutine function; calling it is what it was."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T_co]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
         """Return the coroutine, unrecorded."""
         ...
 
     def record(
         self, *args: object, workspace: Path | str = DEFAULT_WORKSPACE, **kwargs: object
-    ) -> Recording[T_co]:
+    ) -> Recording[T]:
         """Record one call. Arguments are plain JSON values, by place or by name."""
         ...
 

@@ -18,6 +18,7 @@ from replay.scheduler.ports import FAR, Stalled
 if TYPE_CHECKING:
     from collections import deque
 
+    from replay.events.kinds import Payload
     from replay.recording.open_records import Asked
     from replay.recording.recorder import Recorder
     from replay.sources.identity import Answer, IdentityIndex
@@ -83,6 +84,13 @@ class KeyedInputs:
             self._chunks = None
         if asked.seq in self._recorder.open:
             self._recorder.deliver_chunk(asked, data, callbacks)
+
+    def nudge(self) -> None:
+        """Do nothing: a replay does not wait."""
+
+    def note(self) -> Payload | None:
+        """Return the next secret that the recording registered after its start."""
+        return self._index.secrets.pop(0) if self._index.secrets else None
 
     def busy(self, ran: int, due: int | None) -> int | None:
         """Let an answer enter a busy program, as a live one would."""

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from replay.events.kinds import ClockAdvanced
-from replay.scheduler.ports import FAR, Halted, Stalled
+from replay.scheduler.ports import FAR, Halted, Nudged, Stalled
 
 if TYPE_CHECKING:
     from replay.log.writer import Writer
@@ -88,8 +88,15 @@ class LiveInputs:
                 if linger:
                     self._recorder.close_group()
                 continue
+            if arrival is None:
+                self._check_writer()
+                raise Nudged
             self._take(arrival)
         return self._head_time
+
+    def nudge(self) -> None:
+        """Break off a wait."""
+        self.post(None)
 
     def enter(self, time: int, callbacks: int | None) -> None:
         """Record and deliver the arrival seen by ``peek``."""

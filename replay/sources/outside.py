@@ -8,8 +8,12 @@ user's code and must not hold up the network.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
+
+from replay.doors.secrets import Secret, make_surrogate
+from replay.events.kinds import SecretRegistered, SecretSuspected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
     from replay.recording.open_records import Asked
+    from replay.recording.recorder import Recorder
     from replay.recording.tape import Tape
     from replay.sources.live import LiveInputs
 
@@ -119,9 +124,10 @@ class LiveWorld:
 
     is_live = True
 
-    def __init__(self, tape: Tape, inputs: LiveInputs) -> None:
+    def __init__(self, tape: Tape, inputs: LiveInputs, recorder: Recorder) -> None:
         self._tape = tape
         self._inputs = inputs
+        self._recorder = recorder
         self._running: dict[int, Callable[[], None]] = {}
 
     def begin(
@@ -153,6 +159,42 @@ class LiveWorld:
 
         self._tape.after(seq, start)
         return cancel
+
+    def secret(self, source: str, load: Callable[[], str]) -> str:
+        """Fetch a value, register it, and return it as it is.
+
+        Raises:
+            SecretError: the value is too short, or of a form that cannot be told apart in text.
+        """
+        value = load()
+        self.register(source, value)
+        return value
+
+    def register(self, source: str, value: str) -> None:
+        """Let a surrogate stand for a value in every payload from now on."""
+        recorder = self._recorder
+        for known in recorder.scrubber.secrets:
+            if known.value == value:
+                return
+        scheduler = recorder.scheduler
+        before, scheduler.inside = scheduler.inside, True
+        try:
+            surrogate, public = make_surrogate(value, os.urandom)
+        finally:
+            scheduler.inside = before
+        number = len(recorder.scrubber.secrets)
+        recorder.register(
+            Secret(number=number, source=source, value=value, surrogate=surrogate, public=public)
+        )
+        recorder.note(
+            SecretRegistered(number=number, source=source, surrogate=surrogate, public=public)
+        )
+
+    def inspect(self, record: int, body: bytes) -> None:
+        """Note the secrets that a body held in an encoding, where they could not be replaced."""
+        if self._recorder.scrubbing:
+            for number in self._recorder.scrubber.suspects(body):
+                self._recorder.note(SecretSuspected(record=record, number=number))
 
     def detached(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let something happen on the network thread that nothing waits for."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from replay.events.kinds import ChunksReceived, Reading, ReadingsTaken, role_of
+from replay.events.kinds import ChunksReceived, Reading, ReadingsTaken, SecretRegistered, role_of
 from replay.recording.divergence import Divergence, FieldChange
 from replay.recording.place import place
 from replay.scheduler.ports import FAR, Stalled
@@ -93,6 +93,9 @@ class RecordedInputs:
             self._chunks, self._next_chunk, self._offset = payload, 0, 0
             self.inputs_taken += 1
         self._deliver_chunk(callbacks)
+
+    def nudge(self) -> None:
+        """Do nothing: a replay does not wait."""
 
     def busy(self, ran: int, due: int | None) -> int | None:
         """Return when the input enters that entered at this very number of callbacks."""
@@ -256,6 +259,36 @@ class RecordedWorld:
     """Effects do not happen: their answers are in the record."""
 
     is_live = False
+
+    def __init__(self, recorder: Recorder, notes: Callable[[], Payload | None]) -> None:
+        self._recorder = recorder
+        self._notes = notes
+
+    def secret(self, source: str, load: Callable[[], str]) -> str:
+        """Return the surrogate that the record gives; the value is not loaded."""
+        self._recorder.flush()
+        payload = self._notes()
+        if not isinstance(payload, SecretRegistered) or payload.source != source:
+            self._recorder.diverge(
+                Divergence(
+                    seq=self._recorder.size,
+                    category="clock",
+                    recorded_kind=None if payload is None else type(payload).__name__,
+                    replayed_kind="SecretRegistered",
+                    task="",
+                    note=f"the program asked for {source}",
+                )
+            )
+            raise AssertionError("unreachable")
+        self._recorder.register_surrogate(payload)
+        self._recorder.note(payload)
+        return payload.surrogate
+
+    def inspect(self, record: int, body: bytes) -> None:
+        """Copy what was suspected at this point."""
+        self._recorder.flush()
+        while (payload := self._notes()) is not None:
+            self._recorder.note(payload)
 
     def begin(
         self, asked: Asked, work: Callable[..., object], *, network: bool
