@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
@@ -68,7 +67,7 @@ def events(
             for event in found:
                 emit_line(event)
         elif as_json:
-            emit_json("events", {"events": [msgspec.to_builtins(event) for event in found]})
+            emit_json("events", {"events": list(found)})
         else:
             labels = task_labels(iter_events(reader))
             for event in found:

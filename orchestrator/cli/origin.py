@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from orchestrator.cli.records import opened
 from replay.errors import HermeticError, UsageError
@@ -14,6 +15,8 @@ from replay.session.launcher import program_of
 from replay.session.workflow import first_record
 
 __all__ = ["is_foreign", "refuse_foreign_command"]
+
+_HARMLESS: Final = frozenset({"-Xdev", "-Xutf8"})
 
 
 def is_foreign(run: str, workspace: Path) -> bool:
@@ -57,5 +60,7 @@ def _file_of(started: RunStarted, directory: Path) -> str | None:
     except UsageError:
         return None
     if isinstance(program, Command):
-        return program.target if program.form == "script" else None
+        # -X and -W can write files and import modules.
+        plain = all(len(flag) == 2 or flag in _HARMLESS for flag in program.flags)
+        return program.target if program.form == "script" and plain else None
     return program.file

@@ -82,6 +82,8 @@ def replay(
     outcome = launch_replay(
         run, workspace, directory=directory, keep=kept, output_to_stderr=as_json
     )
+    if outcome.answer is None and outcome.exit_code == ExitCode.INTERRUPTED:
+        return ExitCode.INTERRUPTED
     if not isinstance(outcome.answer, Replayed):
         say(
             "ritornello: cannot be judged: the program's process ended"

@@ -80,12 +80,12 @@ def _fields(seen: _Seen, status: RunStatus, spend: SpendState) -> dict[str, obje
         "records_with_holes": seen.holes,
         "started_us": None if seen.first is None else seen.first.time,
         "ended_us": None if seen.last is None else seen.last.time,
-        "start": msgspec.to_builtins(seen.started),
-        "end": msgspec.to_builtins(seen.ended),
+        "start": seen.started,
+        "end": seen.ended,
         "sealed": seen.sealed is not None,
         "reason": None if seen.sealed is None else seen.sealed.reason,
-        "status": msgspec.to_builtins(status),
-        "spend": msgspec.to_builtins(spend),
+        "status": status,
+        "spend": spend,
         "seeds": {str(task): seed for task, seed in seen.seeds.items()},
     }
 

@@ -89,4 +89,4 @@ def _build(path: str, arguments: msgspec.Raw) -> Exception | None:
         error.args = tuple(values)
     except Exception:  # noqa: BLE001 - a foreign constructor may raise anything
         return None
-    return error if isinstance(error, Exception) else None
+    return error

@@ -8,9 +8,11 @@ commitments from the recorded salts alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from replay.errors import IntegrityError
 from replay.events.digest import (
+    COMMITMENT_BYTES,
     SALT_BYTES,
     lookup_key,
     part_commitment,
@@ -19,6 +21,8 @@ from replay.events.digest import (
 from replay.events.entry import Part
 
 __all__ = ["Committed", "PartTable", "check_part"]
+
+_LISTED_BYTES: Final = 8 + COMMITMENT_BYTES
 
 #: The refs, the new parts, the hex payload commitment and the size of a committed payload.
 Committed = tuple[tuple[int, ...], tuple[Part, ...], str, int]
@@ -35,12 +39,13 @@ class PartTable:
     def __init__(self, salt_for: Callable[[int], bytes]) -> None:
         self._salt_for = salt_for
         self._ordinals: dict[bytes, int] = {}
-        # (u64 size, commitment) as hashed, one per distinct part.
-        self._listed: list[bytes] = []
+        # (u64 size, commitment) as hashed, one after another for each distinct part. Bytes, not a
+        # list: the garbage collector would look at every part of a run again and again.
+        self._listed = bytearray()
 
     def __len__(self) -> int:
         """Return the number of distinct parts so far."""
-        return len(self._listed)
+        return len(self._listed) // _LISTED_BYTES
 
     def commit(self, pieces: Sequence[bytes]) -> Committed:
         """Commit to a payload given as its pieces, adding those that the run has not had yet."""
@@ -54,18 +59,21 @@ class PartTable:
             length = len(data)
             size += length
             if ordinal is None:
-                ordinal = len(listed)
+                ordinal = len(listed) // _LISTED_BYTES
                 salt = self._salt_for(ordinal)
                 commitment = part_commitment(salt, data)
                 ordinals[key] = ordinal
-                listed.append(length.to_bytes(8, "little") + commitment)
+                listed += length.to_bytes(8, "little") + commitment
                 brought.append(
                     Part(
                         ordinal=ordinal, salt=salt, commitment=commitment, size=length, data=data
                     )
                 )
             refs.append(ordinal)
-        whole = payload_commitment_of(b"".join([listed[ref] for ref in refs]))
+        starts = [ref * _LISTED_BYTES for ref in refs]
+        whole = payload_commitment_of(
+            b"".join([listed[start : start + _LISTED_BYTES] for start in starts])
+        )
         return tuple(refs), tuple(brought), whole, size
 
     def known(self, part: Part) -> None:
@@ -74,9 +82,9 @@ class PartTable:
         Raises:
             IntegrityError: the part does not follow the ones entered before.
         """
-        if part.ordinal != len(self._listed):
+        if part.ordinal != len(self):
             raise IntegrityError("parts are out of order", where=f"part {part.ordinal}")
-        self._listed.append(part.size.to_bytes(8, "little") + part.commitment)
+        self._listed += part.size.to_bytes(8, "little") + part.commitment
         if part.data is not None:
             self._ordinals[lookup_key(part.data)] = part.ordinal
 

@@ -17,6 +17,9 @@ __all__ = ["PARTS_PER_PAYLOAD_MAX", "RefsDecoder", "RefsEncoder"]
 
 PARTS_PER_PAYLOAD_MAX: Final = 1 << 20
 
+#: Ordinals stay below 2**53.
+_SHIFT_MAX: Final = 49
+
 # What single parts are stored as: the one before again, or one new ordinal.
 _SAME_ONE: Final = bytes((1, 0, 0))
 _ONE_NEW: Final = bytes((0, 0, 1))
@@ -66,15 +69,11 @@ class RefsDecoder:
         before = self._previous.get(path, ())
         if stored == _SAME_ONE and len(before) == 1:
             return before
-        if stored[:3] == _ONE_NEW and 4 <= len(stored) <= 6 and stored[-1] < 0x80:
-            ordinal = stored[3] & 0x7F
-            if len(stored) > 4:
-                ordinal |= (stored[4] & 0x7F) << 7
-            if len(stored) > 5:
-                ordinal |= stored[5] << 14
-            if min(stored[3:-1], default=0x80) & 0x80:
-                self._previous[path] = refs = (ordinal,)
-                return refs
+        if stored.startswith(_ONE_NEW):
+            one = _single(stored)
+            if one is not None:
+                self._previous[path] = single = (one,)
+                return single
         where = f"event {header.seq}"
         numbers = _read_all(stored, where)
         if len(numbers) < 3:
@@ -96,6 +95,19 @@ def _write(out: bytearray, number: int) -> None:
     out.append(number)
 
 
+def _single(stored: bytes) -> int | None:
+    """Return the ordinal where exactly one new part is stored, the most frequent form."""
+    value = shift = 0
+    last = len(stored) - 1
+    for position in range(len(_ONE_NEW), len(stored)):
+        byte = stored[position]
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value if position == last and shift <= _SHIFT_MAX else None
+        shift += 7
+    return None
+
+
 def _read_all(stored: bytes, where: str) -> list[int]:
     if stored and stored[-1] & 0x80:
         raise IntegrityError("part list is cut short", where=where)
@@ -105,7 +117,7 @@ def _read_all(stored: bytes, where: str) -> list[int]:
         value |= (byte & 0x7F) << shift
         if byte & 0x80:
             shift += 7
-            if shift > 56:
+            if shift > _SHIFT_MAX:
                 raise IntegrityError("part list holds an oversized number", where=where)
         else:
             numbers.append(value)

@@ -34,6 +34,7 @@ REFUSED_EVENTS: Final = frozenset(
         "socket.getaddrinfo",
         "socket.gethostbyaddr",
         "socket.gethostbyname",
+        "socket.getnameinfo",
         "socket.sendmsg",
         "socket.sendto",
         "subprocess.Popen",
@@ -58,6 +59,23 @@ class _Hook:
                 hint="record it through a door, or wrap it in an effect",
             )
 
+    def install(self) -> None:
+        """Add the hook, and stand before the one way to a process that has no audit event."""
+        sys.addaudithook(self)
+        self.installed = True
+        try:
+            import _posixsubprocess
+        except ImportError:
+            return
+        start = _posixsubprocess.fork_exec
+
+        def fork_exec(*args: Any) -> int:
+            """Ask first: `multiprocessing` calls this itself to spawn."""
+            self("subprocess.Popen", args)
+            return start(*args)
+
+        _posixsubprocess.fork_exec = fork_exec  # type: ignore[assignment]
+
 
 _HOOK: Final = _Hook()
 
@@ -77,8 +95,7 @@ class ProcessGuard:
     def __enter__(self) -> Self:
         with _HOOK.lock:
             if not _HOOK.installed:
-                sys.addaudithook(_HOOK)
-                _HOOK.installed = True
+                _HOOK.install()
             _HOOK.guards.append(self)
         return self
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from replay.events.header import Outcome, Trigger
     from replay.events.kinds import Payload, Reading
     from replay.scheduler.actor import Actor
-    from replay.doors.secrets import StreamScrubber
+    from replay.secrets.patterns import StreamScrubber
 
 __all__ = ["Asked", "Draft", "OpenChunks", "OpenReadings", "PendingOutput", "Target"]
 

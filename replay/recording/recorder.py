@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
-from replay.doors.secrets import Secret
+from replay.secrets.patterns import Secret
 from replay.events.entry import Entry
 from replay.events.header import Header, encode_header
 from replay.events.kinds import (
@@ -37,7 +37,7 @@ from replay.scheduler.ports import Halted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.doors.secrets import Scrubber
+    from replay.secrets.patterns import Scrubber
     from replay.events.kinds import SecretRegistered
     from replay.events.header import Media, Outcome, Trigger
     from replay.events.parts import PartTable

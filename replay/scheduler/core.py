@@ -174,20 +174,20 @@ class Scheduler:
     def leave(self) -> None:
         """A thread ends: hand the baton on without waiting for it again."""
         self.current.alive = False
-        nxt = self._next() if self._runnable else self.participants[0]
+        # Once halted, the main thread lets the others go; those in line may have gone already.
+        waits = self._runnable and self.halted is None
+        nxt = self._next() if waits else self.participants[0]
         self.current = nxt
         nxt.gate.release()
 
     def release_threads(self) -> None:
-        """Let every other thread end: run what can run, then stop what still waits.
+        """Let every other thread end, wherever it waits.
 
-        Called by the main thread when the program has ended or was halted.
+        Called by the main thread when the program has ended or was halted. Nothing of the
+        program runs any more: the record is sealed, and what it did now would not be in it.
         """
         me = self.current
-        while self._runnable and self.halted is None:
-            self._hand_to(self._next(), me)
-        if self.halted is None:
-            self.halt(Halted("the run ended"))
+        self.halt(Halted("the run ended"))
         for participant in self.participants[1:]:
             if participant.alive:
                 self._hand_to(participant, me)
@@ -278,7 +278,10 @@ class Scheduler:
         """Begin: garbage is collected at counted points only, from here on."""
         self.limit = self.inputs.busy_limit(0)
         self._collected_before = gc.isenabled()
+        # What an earlier run left is finalized by code of its program, which is not of this one.
+        self.inside = True
         gc.collect()
+        self.inside = False
         gc.freeze()
         gc.disable()
 

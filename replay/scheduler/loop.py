@@ -21,7 +21,7 @@ from replay.scheduler.tasks import Future, Task
 from replay.scheduler.workers import Workers, run_in_worker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
     from contextvars import Context
 
     from replay.scheduler.core import Participant
@@ -286,8 +286,10 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
                 )
             if scheduler.halted is not None:
                 raise Halted from scheduler.halted
+            # A traceback may keep this frame, and with it a task that should go now.
+            del handle, context
 
-    def run_until_complete(self, future: Awaitable[T]) -> T:
+    def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Run until a future is done and return its result."""
         new = not asyncio.isfuture(future)
         waited: asyncio.Future[T] = tasks.ensure_future(future, loop=self)  # type: ignore[arg-type]

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveAnswers", "ReadingSource", "RecordedAnswers"]
 
+# Bound here: a program may read its clock in a loop.
+_Raw = msgspec.Raw
+_encode_json = msgspec.json.Encoder().encode
+
 _ENVIRONMENT: Final = ("env", "env_names")
 _Json: TypeAlias = dict[str, str] | list[str] | str | int | float | bool | None
 _VALUES: Final[msgspec.json.Decoder[_Json]] = msgspec.json.Decoder(_Json)
@@ -67,7 +71,9 @@ class LiveAnswers(_Answers):
         try:
             value = live()
             if source.endswith("_ns"):
-                scheduler.move_clock(self._clock.now())
+                now = self._clock.now()
+                if now > scheduler.now:  # as `move_clock`, without a call: programs poll clocks
+                    scheduler.now = now
         finally:
             scheduler.inside = False
         reading = Reading(source, argument, _encode(value), scheduler.now)
@@ -89,9 +95,9 @@ class RecordedAnswers(_Answers):
 
 
 def _encode(value: Value) -> msgspec.Raw:
-    if isinstance(value, bytes):
-        return msgspec.Raw(msgspec.json.encode({"base64": base64.b64encode(value).decode()}))
-    return msgspec.Raw(msgspec.json.encode(value))
+    if type(value) is bytes:
+        return _Raw(_encode_json({"base64": base64.b64encode(value).decode()}))
+    return _Raw(_encode_json(value))
 
 
 def _decode(reading: Reading) -> Value:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from replay.compare.keyed import KeyedComparer
 from replay.doors.context import DoorContext
-from replay.doors.secrets import Scrubber
+from replay.secrets.patterns import Scrubber
 from replay.errors import IntegrityError, WorkflowError
 from replay.events.digest import SALT_BYTES
 from replay.events.parts import PartTable

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 import msgspec
 
 from replay.doors.context import DoorContext
-from replay.doors.scrub import Scrubber
-from replay.doors.secrets import (
+from replay.secrets.scrub import Scrubber
+from replay.secrets.patterns import (
     MIN_SECRET_LENGTH,
     Secret,
     SecretError,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from replay.compare.comparer import Comparer
 from replay.doors.context import DoorContext
-from replay.doors.scrub import Scrubber
+from replay.secrets.scrub import Scrubber
 from replay.errors import IntegrityError
 from replay.events.kinds import RunStarted, SecretRegistered
 from replay.events.parts import PartTable

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Final
 
 from replay.errors import IntegrityError
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ErasedPayloadError", "History"]
 
 _DELIVERED: Final = frozenset(kind for kind, role in CATALOGUE.items() if role == "delivered")
+_DERIVED: Final = frozenset(kind for kind, role in CATALOGUE.items() if role == "derived")
 _SALTS_A_READ: Final = 4096
 _CACHE_BYTES_MAX: Final = 16 << 20
 
@@ -45,7 +46,8 @@ class History:
         self._first = 0
         self.size = reader.size()
         self._delivered: deque[int] = deque()
-        self._data: dict[int, bytes] = {}
+        # Ordered: a plain dict finds its oldest entry ever more slowly as entries leave.
+        self._data: OrderedDict[int, bytes] = OrderedDict()
         self._data_bytes = 0
         self._salts: list[bytes] = []
         self._salts_first = 0
@@ -122,16 +124,15 @@ class History:
         self._ahead.append(entry)
         if entry.header.kind in _DELIVERED:
             self._delivered.append(entry.header.seq)
-        if entry.brought:
+        if entry.brought and entry.header.kind not in _DERIVED:
             self._remember(entry)
         return entry
 
     def _remember(self, entry: Entry) -> None:
-        """Keep parts that later payloads are likely to repeat."""
+        """Keep parts of inputs: later inputs are likely to repeat them."""
         for part in entry.brought:
             if part.data is not None:
                 self._data[part.ordinal] = part.data
                 self._data_bytes += len(part.data)
         while self._data_bytes > _CACHE_BYTES_MAX:
-            oldest = next(iter(self._data))
-            self._data_bytes -= len(self._data.pop(oldest))
+            self._data_bytes -= len(self._data.popitem(last=False)[1])

@@ -12,7 +12,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.doors.secrets import Secret, make_surrogate
+from replay.secrets.patterns import Secret, make_surrogate
 from replay.events.kinds import SecretRegistered, SecretSuspected
 
 if TYPE_CHECKING:
@@ -140,19 +140,18 @@ class LiveWorld:
         """Start work when the question is durable; return what cancels it."""
         seq = asked.seq
         outside = NETWORK if network else EFFECTS
-        cancelled = False
+        given_up = _Event()
 
         def start() -> None:
-            if cancelled:
+            if given_up.is_set():
                 return
             stop = self._running[seq] = outside.start(work(_Posting(self._inputs, seq)))
             # This may be the writer's thread: the program may have given up in between.
-            if cancelled:
+            if given_up.is_set():
                 stop()
 
         def cancel() -> None:
-            nonlocal cancelled
-            cancelled = True
+            given_up.set()
             stop = self._running.pop(seq, None)
             if stop is not None:
                 stop()

@@ -26,9 +26,9 @@ replaced in the record; a replay, which has no value, keeps it.
 import re
 from collections.abc import Iterable
 
-from replay.doors.coded_spelling import CodedTrack
-from replay.doors.spellings import tracks_of
-from replay.doors.substitution import (
+from replay.secrets.coded_spelling import CodedTrack
+from replay.secrets.spellings import tracks_of
+from replay.secrets.substitution import (
     COMMIT,
     Edit,
     Run,
@@ -37,7 +37,7 @@ from replay.doors.substitution import (
     repaired,
     substituted,
 )
-from replay.doors.surrogates import (
+from replay.secrets.surrogates import (
     MAX_SECRET_LENGTH,
     MIN_SECRET_LENGTH,
     Secret,

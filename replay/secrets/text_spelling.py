@@ -6,7 +6,7 @@ The one invariant: only letters and digits change, and each keeps the form it wa
 import re
 from collections.abc import Iterator
 
-from replay.doors.substitution import ANCHOR, COMMIT, Edit, Run
+from replay.secrets.substitution import ANCHOR, COMMIT, Edit, Run
 
 __all__ = ["TextTrack"]
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
-from replay.doors.scrub import Scrubber, StreamScrubber
-from replay.doors.surrogates import (
+from replay.secrets.scrub import Scrubber, StreamScrubber
+from replay.secrets.surrogates import (
     MAX_SECRET_LENGTH,
     MIN_SECRET_LENGTH,
     Secret,

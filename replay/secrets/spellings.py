@@ -4,8 +4,8 @@ The one invariant: what is not in this list is not found: text escaped twice, ba
 breaks, hex of mixed case, compressed or encrypted bodies, a reversed or split value.
 """
 
-from replay.doors.coded_spelling import CodedTrack, base64_cells
-from replay.doors.text_spelling import TextTrack
+from replay.secrets.coded_spelling import CodedTrack, base64_cells
+from replay.secrets.text_spelling import TextTrack
 
 __all__ = ["tracks_of"]
 

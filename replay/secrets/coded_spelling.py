@@ -6,7 +6,7 @@ The one invariant: a cell is mapped by its position alone.
 from base64 import b64encode
 from collections.abc import Iterator
 
-from replay.doors.substitution import ANCHOR, COMMIT, Edit, Run, character_class
+from replay.secrets.substitution import ANCHOR, COMMIT, Edit, Run, character_class
 
 __all__ = ["CodedTrack", "base64_cells"]
 

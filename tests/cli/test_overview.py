@@ -1,0 +1,76 @@
+"""Help: at once, with an example for each verb, and a way out for who misspells one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from orchestrator.cli.verbs import VERBS
+from tests.cli.conftest import ROOT
+
+#: What takes long to import, and help must not.
+HEAVY = ("typer", "msgspec", "duckdb", "asyncio", "replay.session", "anthropic", "rich")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_help_with_an_example(place, verb):
+    shown = place.look(verb, "--help")
+
+    assert shown.code == 0
+    assert f"Usage: ritornello {verb} " in shown.out
+    examples = shown.out.partition("Examples:\n")[2]
+    assert f"ritornello {verb}" in examples.partition("\n\n")[0]
+
+
+def test_the_overview_names_each_verb_and_imports_nothing_that_takes_long():
+    program = (
+        "import sys; sys.argv = ['ritornello', '--help']\n"
+        "from orchestrator.cli.__main__ import main\n"
+        "try: main()\n"
+        f"finally: print([name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+
+    *overview, imported = done.stdout.splitlines()
+    assert imported == "[]"
+    assert all(any(line.startswith(f"  {verb} ") for line in overview) for verb in VERBS)
+
+
+def test_without_a_word_the_command_shows_its_overview(place):
+    assert place.look().out == place.look("--help").out == place.look("-h").out
+
+
+def test_the_version_is_data(place):
+    from replay.version import VERSION
+
+    assert place.look("--version").out == f"ritornello {VERSION}\n"
+
+
+def test_a_misspelt_verb_is_refused_and_the_nearest_named(place):
+    refused = place.look("replya")
+
+    assert refused.code == 2
+    assert refused.out == ""
+    assert "`ritornello replay`" in refused.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("verify", "--nope"), ("show",), ("events", "a", "--json", "--jsonl")]
+)
+def test_wrong_usage_is_code_2_and_nothing_on_standard_output(place, arguments):
+    refused = place.look(*arguments)
+
+    assert refused.code == 2
+    assert refused.out == ""
+    assert refused.err
