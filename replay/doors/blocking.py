@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Future
-from typing import Any
+from types import BuiltinFunctionType
+from typing import Any, cast
 
 from replay.doors.context import current
 from replay.doors.counted import CountedDoor
+from replay.doors.exchange import ModuleFunctionExchange
 from replay.scheduler.workers import sleep, wait_for_result
 
 __all__ = ["BlockingDoor"]
@@ -16,12 +18,19 @@ __all__ = ["BlockingDoor"]
 class BlockingDoor(CountedDoor):
     """``time.sleep`` is a timer of its thread; ``Future.result`` waits in the schedule."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Under every name it was imported under; made at the first use.
+        self._sleep: ModuleFunctionExchange | None = None
+
     def put(self) -> None:
         """Wrap both."""
-        self._sleep = real_sleep = time.sleep
+        if self._sleep is None:
+            self._sleep = ModuleFunctionExchange(cast("BuiltinFunctionType", time.sleep))
+        real_sleep = self._sleep.real
         self._result = real_result = Future.result
 
-        def sleep_door(seconds: float, /) -> None:
+        def sleep_door(seconds: Any, /) -> None:
             context = current()
             if context is None:
                 real_sleep(seconds)
@@ -34,10 +43,11 @@ class BlockingDoor(CountedDoor):
                 raise TimeoutError
             return real_result(future, timeout)
 
-        setattr(time, "sleep", sleep_door)  # noqa: B010 - the stub's signature is narrower
-        setattr(Future, "result", result_door)  # noqa: B010
+        self._sleep.put(sleep_door)
+        setattr(Future, "result", result_door)  # noqa: B010 - the stub's signature is narrower
 
     def take_back(self) -> None:
         """Give both back."""
-        setattr(time, "sleep", self._sleep)  # noqa: B010
+        if self._sleep is not None:
+            self._sleep.take_back()
         setattr(Future, "result", self._result)  # noqa: B010

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 from replay.doors.context import Answers, DoorContext, current
 from replay.doors.counted import CountedDoor
 from replay.doors.failures import failure_of, rebuild
-from replay.doors.wire import decoded_body, request_head, request_view, response_view, wire_head, without_cookies
+from replay.doors.wire import (
+    decoded_body,
+    request_head,
+    request_view,
+    response_view,
+    wire_head,
+    without_cookies,
+)
 from replay.errors import UsageError
 from replay.events.kinds import (
     ChunksReceived,

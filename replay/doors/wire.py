@@ -101,7 +101,9 @@ def wire_head(
 def request_view(request: Any, content: bytes) -> RequestView:
     """Return a request as a dialect sees it: no credentials."""
     path, query, _ = _target(request)
-    headers = tuple((k, v) for k, v in _headers(request) if k not in CREDENTIAL_HEADERS)
+    headers = tuple(
+        (k, v) for k, v in _headers(request) if k not in CREDENTIAL_HEADERS and not _is_telling(k)
+    )
     return RequestView(method=request.method, path=path, query=query, headers=headers, body=content)
 
 
@@ -140,8 +142,10 @@ def without_cookies(head: ResponseStarted) -> ResponseStarted:
 
 
 def _cookie_name(value: str) -> str:
-    name, _, rest = value.partition("=")
-    return f"{name}=recorded;{rest.partition(';')[2]}"
+    pair, _, attributes = value.partition(";")
+    name, equals, _ = pair.partition("=")
+    # Without a name it is all value.
+    return f"{name}=recorded;{attributes}" if equals else f"recorded;{attributes}"
 
 
 def _headers(request: Any) -> list[tuple[str, str]]:

@@ -74,7 +74,7 @@ class _Hook:
             self("subprocess.Popen", args)
             return start(*args)
 
-        _posixsubprocess.fork_exec = fork_exec  # type: ignore[assignment]
+        _posixsubprocess.fork_exec = fork_exec
 
 
 _HOOK: Final = _Hook()

@@ -197,14 +197,15 @@ def _ordered_all_tasks(original: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def all_tasks(loop: Any = None) -> Any:
-        return set(sorted(original(loop), key=hash)) if _ours(loop) else original(loop)
+        found = original(loop)
+        return set(sorted(found, key=hash)) if _ours(loop) else found  # noqa: C414 - see above
 
     return all_tasks
 
 
 def _ours(loop: Any) -> bool:
     if loop is None:
-        loop = asyncio._get_running_loop()  # noqa: SLF001 - no error where there is none
+        loop = asyncio._get_running_loop()  # no error where there is none
     return isinstance(loop, DeterministicLoop)
 
 

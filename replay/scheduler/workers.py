@@ -26,6 +26,7 @@ __all__ = ["Alarm", "Workers", "run_in_worker", "sleep", "wait_for_result"]
 T = TypeVar("T")
 # The program's threading may be patched later; the engine starts its own threads with these.
 _Thread = threading.Thread
+_start = threading.Thread.start
 
 
 class _Worker:
@@ -68,12 +69,13 @@ class Workers:
         scheduler.ledger.thread_started(actor, "executor")
         scheduler.participants.append(participant)
         worker = _Worker(participant)
-        _Thread(
+        thread = _Thread(
             target=self._work,
             args=(worker,),
             name=f"ritornello-worker-{participant.number}",
             daemon=True,
-        ).start()
+        )
+        _start(thread)
         return worker
 
     def _work(self, worker: _Worker) -> None:

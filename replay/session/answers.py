@@ -71,9 +71,7 @@ class LiveAnswers(_Answers):
         try:
             value = live()
             if source.endswith("_ns"):
-                now = self._clock.now()
-                if now > scheduler.now:  # as `move_clock`, without a call: programs poll clocks
-                    scheduler.now = now
+                scheduler.move_clock(self._clock.now())
         finally:
             scheduler.inside = False
         reading = Reading(source, argument, _encode(value), scheduler.now)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from replay.compare.keyed import KeyedComparer
 from replay.doors.context import DoorContext
-from replay.secrets.patterns import Scrubber
 from replay.errors import IntegrityError, WorkflowError
 from replay.events.digest import SALT_BYTES
 from replay.events.parts import PartTable
@@ -15,6 +14,7 @@ from replay.recording.divergence import Diverged
 from replay.recording.recorder import Recorder
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
+from replay.secrets.patterns import Scrubber
 from replay.session.answers import RecordedAnswers
 from replay.session.ending import end_run
 from replay.session.extensions import load_dialects

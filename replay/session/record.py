@@ -12,16 +12,8 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 import msgspec
 
 from replay.doors.context import DoorContext
-from replay.secrets.scrub import Scrubber
-from replay.secrets.patterns import (
-    MIN_SECRET_LENGTH,
-    Secret,
-    SecretError,
-    is_secret_name,
-    make_surrogate,
-)
 from replay.events.digest import SALT_BYTES
-from replay.events.kinds import RunStarted, SecretRegistered
+from replay.events.kinds import RunStarted
 from replay.events.parts import PartTable
 from replay.events.payload import SPLITTER_VERSION
 from replay.log.duckdb_store import DuckDBStore
@@ -33,6 +25,12 @@ from replay.recording.recorder import CHUNKS_BYTES_MAX, READINGS_MAX, Recorder
 from replay.recording.tape import LiveTape
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
+from replay.secrets.patterns import (
+    MIN_SECRET_LENGTH,
+    SecretError,
+    is_secret_name,
+)
+from replay.secrets.scrub import Scrubber
 from replay.session.answers import LiveAnswers
 from replay.session.ending import Reason, end_run, stalled_error
 from replay.session.extensions import load_dialects

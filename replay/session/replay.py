@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from replay.compare.comparer import Comparer
 from replay.doors.context import DoorContext
-from replay.secrets.scrub import Scrubber
 from replay.errors import IntegrityError
 from replay.events.kinds import RunStarted, SecretRegistered
 from replay.events.parts import PartTable
@@ -20,6 +19,7 @@ from replay.recording.divergence import Diverged
 from replay.recording.recorder import Recorder
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
+from replay.secrets.scrub import Scrubber
 from replay.session.answers import RecordedAnswers
 from replay.session.ending import end_run, stalled_error
 from replay.session.extensions import load_dialects
@@ -152,10 +152,16 @@ class _Recorded:
                 self._copy_notes()
                 self._run(program)
         except Halted as halted:
-            if not isinstance(halted.__cause__, Diverged):
+            cause = halted.__cause__
+            if isinstance(cause, Diverged):
+                divergence = cause.divergence
+                verdict = "diverged"
+            elif isinstance(cause, ErasedPayloadError):
+                verdict, notes = "erased", (str(cause),)
+            elif isinstance(cause, IntegrityError):
+                raise cause from None
+            else:
                 raise
-            divergence = halted.__cause__.divergence
-            verdict = "diverged"
         except ErasedPayloadError as error:
             verdict, notes = "erased", (str(error),)
         if (

@@ -14,6 +14,8 @@ from replay.doors.http import HttpDoor
 from replay.doors.loops import LoopDoor
 from replay.doors.output import OutputDoor
 from replay.doors.readings import Readings
+from replay.doors.standard_input import InputDoor
+from replay.doors.threads import ThreadDoor
 from replay.errors import UsageError
 from replay.scheduler import handover
 from replay.scheduler.loop import DeterministicLoop
@@ -117,6 +119,9 @@ class Stage:
             stack.callback(_LOOPS.remove)
             _BLOCKING.install()
             stack.callback(_BLOCKING.remove)
+            _THREADS.install()
+            stack.callback(_THREADS.remove)
+            stack.enter_context(InputDoor())
             self._output.install()
             stack.callback(self._output.remove)
             self._readings.install()
@@ -156,3 +161,4 @@ class Stage:
 _HTTP: Final = HttpDoor()
 _LOOPS: Final = LoopDoor()
 _BLOCKING: Final = BlockingDoor()
+_THREADS: Final = ThreadDoor()

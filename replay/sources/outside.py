@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.secrets.patterns import Secret, make_surrogate
 from replay.events.kinds import SecretRegistered, SecretSuspected
+from replay.secrets.patterns import Secret, make_surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,6 +30,7 @@ __all__ = ["EFFECTS", "NETWORK", "Arrival", "LiveWorld", "Outside"]
 
 # The program's own threading may be answered by the run one day; the engine uses these.
 _Thread = threading.Thread
+_start = threading.Thread.start
 _Event = threading.Event
 
 
@@ -61,7 +63,6 @@ class Outside:
         self._name = name
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
@@ -89,11 +90,17 @@ class Outside:
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                # The class, not the policy: the policy may be the program's own loop by now.
-                self._loop = loop = asyncio.SelectorEventLoop()
-                self._thread = _Thread(target=loop.run_forever, name=self._name, daemon=True)
-                self._thread.start()
+                # Made on its own thread: on the program's a real loop is refused.
+                made: SimpleQueue[asyncio.AbstractEventLoop] = SimpleQueue()
+                _start(_Thread(target=_serve, args=(made,), name=self._name, daemon=True))
+                self._loop = made.get()
             return self._loop
+
+
+def _serve(made: SimpleQueue[asyncio.AbstractEventLoop]) -> None:
+    loop = asyncio.SelectorEventLoop()
+    made.put(loop)
+    loop.run_forever()
 
 
 NETWORK: Final = Outside("ritornello-io")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from replay.errors import IntegrityError
 from replay.events.kinds import ChunksReceived, Reading, ReadingsTaken, SecretRegistered, role_of
 from replay.recording.divergence import Divergence, FieldChange
 from replay.recording.place import place
-from replay.scheduler.ports import FAR, Stalled
+from replay.scheduler.ports import FAR, Halted, Stalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +89,7 @@ class RecordedInputs:
             if entry.header.kind != "ChunksReceived":
                 self._deliver(entry, callbacks)
                 return
-            payload, self._body = self._history.payload(entry)
+            payload, self._body = self._payload(entry)
             assert isinstance(payload, ChunksReceived)
             self._chunks, self._next_chunk, self._offset = payload, 0, 0
             self.inputs_taken += 1
@@ -125,7 +126,7 @@ class RecordedInputs:
         return entry.header.time
 
     def _deliver(self, entry: Entry, callbacks: int | None) -> None:
-        payload, body = self._history.payload(entry)
+        payload, body = self._payload(entry)
         header = entry.header
         asked = None
         if header.answers is not None:
@@ -177,7 +178,7 @@ class RecordedInputs:
             entry = self._history.entry(recorder.size)
             if entry is None or entry.header.kind != "ReadingsTaken":
                 self._extra_reading(entry, source, argument)
-            payload, _ = self._history.payload(entry)
+            payload, _ = self._payload(entry)
             assert isinstance(payload, ReadingsTaken)
             self._readings, self._next_reading = payload.readings, 0
             self._readings_seq = recorder.size
@@ -195,9 +196,17 @@ class RecordedInputs:
         entry = self._history.entry(self._recorder.size)
         if entry is None or role_of(entry.header.kind) != "noted":
             return None
-        payload, _ = self._history.payload(entry)
+        payload, _ = self._payload(entry)
         self.inputs_taken += 1
         return payload
+
+    def _payload(self, entry: Entry) -> tuple[Payload, bytes]:
+        """Read an input, or stop: without it nothing that the program does means anything."""
+        try:
+            return self._history.payload(entry)
+        except IntegrityError as error:
+            self._recorder.scheduler.halt(error)
+            raise Halted from error
 
     # --- divergences --------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ def test_a_page_without_its_marks_is_an_error():
         kinds_reference.rewritten("# The record\n")
 
 
+@pytest.mark.timeout(200)
 def test_the_command_reference_is_what_help_says():
     assert cli_reference.check_page(ROOT), "run: python -m tools.cli_reference --write"
 
@@ -44,10 +45,11 @@ def test_every_kind_is_on_the_page_with_its_role():
 
 def test_the_table_of_exit_codes_is_that_of_the_command():
     text = (ROOT / "docs/reference/exit_codes.md").read_text()
-    codes = {name: int(code) for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.M)}
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", text, re.MULTILINE)
+    codes = {name: int(code) for code, name in rows}
     verdicts = {
         verdict: int(code)
-        for cell, code in re.findall(r"^\| ([`a-z, ]+) \| (\d+) \|$", text, re.M)
+        for cell, code in re.findall(r"^\| ([`a-z, ]+) \| (\d+) \|$", text, re.MULTILINE)
         for verdict in re.findall(r"`(\w+)`", cell)
     }
 
@@ -55,6 +57,7 @@ def test_the_table_of_exit_codes_is_that_of_the_command():
     assert verdicts == {verdict: int(code) for verdict, code in VERDICT_CODES.items()}
 
 
+@pytest.mark.timeout(200)
 @pytest.mark.parametrize("path", marked_documents(ROOT))
 def test_a_walk_through_comes_true(path):
     assert try_document(ROOT, path) == []

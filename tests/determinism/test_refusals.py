@@ -1,0 +1,80 @@
+"""What a run cannot hold yet is refused by name, in the recording, and not found out later."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from time import sleep as sleep_bound_early
+
+import pytest
+
+from replay.errors import UsageError
+from replay.log.duckdb_store import DuckDBStore
+from replay.session.record import record_program
+from replay.session.replay import replay_log
+
+
+def record(main, tmp_path):
+    return record_program(lambda: asyncio.run(main()), entry="t", workspace=tmp_path, dialects=())
+
+
+async def starts_a_thread():
+    threading.Thread(target=print, args=("live!",)).start()
+
+
+async def reads_standard_input():
+    sys.stdin.readline()
+
+
+async def makes_a_real_loop():
+    asyncio.SelectorEventLoop()
+
+
+@pytest.mark.parametrize(
+    ("main", "what"),
+    [
+        (starts_a_thread, "outside the schedule"),
+        (reads_standard_input, "standard input is not recorded"),
+        (makes_a_real_loop, "outside the schedule"),
+    ],
+)
+def test_it_is_refused_live_and_the_refusal_replays(main, what, tmp_path, capsys):
+    recording = record(main, tmp_path)
+
+    with pytest.raises(UsageError, match=what):
+        recording.result()
+    store = DuckDBStore.open(recording.directory, read_only=True)
+    report = replay_log(store, lambda: asyncio.run(main()), dialects=())
+    store.close()
+    assert report.verdict == "identical"
+    assert "live!" not in capsys.readouterr().out
+
+
+def test_after_the_run_threads_and_loops_are_free_again(tmp_path):
+    record(starts_a_thread, tmp_path)
+    before, thread = [], threading.Thread(target=lambda: before.append(True))
+
+    thread.start()
+    thread.join()
+    asyncio.SelectorEventLoop().close()
+
+    assert before == [True]
+
+
+def test_a_sleep_bound_early_is_a_timer_of_the_schedule_too(tmp_path):
+    async def main():
+        started = asyncio.get_running_loop().time()
+        await asyncio.to_thread(sleep_bound_early, 0.05)
+        time.sleep(0.05)
+        return asyncio.get_running_loop().time() - started
+
+    recording = record(main, tmp_path)
+    store = DuckDBStore.open(recording.directory, read_only=True)
+
+    report = replay_log(store, lambda: asyncio.run(main()), dialects=())
+
+    store.close()
+    assert recording.result() >= 0.099
+    assert report.verdict == "identical"
