@@ -58,9 +58,8 @@ check: .venv-dev/.installed ## style, types, import contracts, documents, audit,
 	@$(DEV)/python -m tools.secret_scan
 	@echo "check: all passed"
 
-bench: .venv-dev/.installed ## the benchmarks (they state machine and workload)
-	@for file in benchmarks/[a-z]*.py; do \
-	  echo "== $$file"; $(DEV)/python -m "benchmarks.$$(basename "$$file" .py)"; done
+bench: .venv-dev/.installed ## what the engine costs, against targets; TOPIC=... for one
+	@$(DEV)/python -m benchmarks.bench $(TOPIC)
 
 lock: ## write requirements.txt and requirements-dev.txt anew from pyproject.toml
 	@bash tools/lock.sh

@@ -8,6 +8,7 @@
     ├── LogError                the log of a run cannot be opened, locked or made durable
     ├── WorkflowError           the program did what no run can record or repeat
     │   └── HermeticError       the program tried to reach outside during a replay
+    ├── SecretError             a secret of a form that cannot be replaced (replay.secrets)
     ├── SetupError              this process cannot host a run, or something is in the way
     └── IntegrityError          bytes are not what was recorded; whose fault is unknown
         ├── BundleError         a bundle's file is not what its manifest and root say

@@ -32,7 +32,7 @@ def weights() -> Path:
 def main() -> None:
     """Start the server, wait until the model is loaded, serve until interrupted."""
     try:
-        import xllamacpp  # noqa: PLC0415 - an extra: the message below is worth more than a traceback
+        import xllamacpp
     except ImportError:
         sys.exit("no server: pip install 'ritornello[local-model]'")
     parameters = xllamacpp.CommonParams()

@@ -34,17 +34,14 @@ def diff_of(revision: str) -> str:
 
 
 async def reviewer(client: anthropic.AsyncAnthropic, model: str, task: str, diff: str) -> str:
-    """Stream one review; print its first words as they come."""
-    said: list[str] = []
+    """Stream one review."""
     async with client.messages.stream(
         model=model,
         max_tokens=40,
         system=task,
         messages=[{"role": "user", "content": f"The change:\n\n{diff}"}],
     ) as stream:
-        async for text in stream.text_stream:
-            said.append(text)
-    return "".join(said)
+        return "".join([text async for text in stream.text_stream])
 
 
 @workflow

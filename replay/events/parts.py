@@ -65,9 +65,7 @@ class PartTable:
                 ordinals[key] = ordinal
                 listed += length.to_bytes(8, "little") + commitment
                 brought.append(
-                    Part(
-                        ordinal=ordinal, salt=salt, commitment=commitment, size=length, data=data
-                    )
+                    Part(ordinal=ordinal, salt=salt, commitment=commitment, size=length, data=data)
                 )
             refs.append(ordinal)
         starts = [ref * _LISTED_BYTES for ref in refs]

@@ -1,8 +1,9 @@
 """The process guard: an audit hook that refuses ways out during a replay.
 
 It sees what goes through the interpreter: sockets, name look-ups, processes. It refuses, it never
-lets through, so the number of live effects it reports is counted on the far side: attempts that it saw
-and could not stop, of which there are none. Code in C that bypasses the interpreter is beyond it.
+lets through, so the number of live effects it reports is counted on the far side: attempts that it
+saw and could not stop, of which there are none. Code in C that bypasses the interpreter is beyond
+it, and so are sockets that were connected before.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Durability contract
     ``append`` returns when all given records and the parts they bring survive a crash of the
-    process and of the operating system, as far as the disk keeps its word. It is all or nothing: after
-    a failure none of the records of that call is there, or all of them are (the answer got
+    process and of the operating system, as far as the disk keeps its word. It is all or nothing:
+    after a failure none of the records of that call is there, or all of them are (the answer got
     lost), never some. After a failed ``append`` the store refuses further appends; reopen it.
     Records are appended in order of ``seq``, contiguous, and never changed.
 

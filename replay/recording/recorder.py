@@ -7,9 +7,8 @@ chunks that follow one another share a record, which stays open until any other 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from replay.secrets.patterns import Secret
 from replay.events.entry import Entry
 from replay.events.header import Header, encode_header
 from replay.events.kinds import (
@@ -33,18 +32,19 @@ from replay.recording.open_records import (
 )
 from replay.recording.place import place
 from replay.scheduler.ports import Halted
+from replay.secrets.patterns import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.secrets.patterns import Scrubber
+    from replay.events.header import Media, Outcome
     from replay.events.kinds import SecretRegistered
-    from replay.events.header import Media, Outcome, Trigger
     from replay.events.parts import PartTable
     from replay.recording.divergence import Divergence
     from replay.recording.tape import Tape
     from replay.scheduler.actor import Actor
     from replay.scheduler.core import Scheduler
+    from replay.secrets.patterns import Scrubber
 
 __all__ = ["CHUNKS_BYTES_MAX", "READINGS_MAX", "Recorder"]
 
@@ -241,14 +241,10 @@ class Recorder:
     def reading(self, reading: Reading, *, fresh: bool | None = None) -> None:
         """Record a reading, with those of the same actor before it if nothing came between."""
         actor = self.scheduler.actor()
-        group = self._group
+        group = self._group if isinstance(self._group, OpenReadings) else None
         if fresh is None:
-            fresh = not (
-                isinstance(group, OpenReadings)
-                and group.actor is actor
-                and len(group.readings) < READINGS_MAX
-            )
-        if fresh or not isinstance(group, OpenReadings):
+            fresh = group is None or group.actor is not actor or len(group.readings) >= READINGS_MAX
+        if fresh or group is None:
             self._before()
             self.time = reading.time
             group = self._group = OpenReadings(self._draft(actor, "ReadingsTaken"), actor)

@@ -113,13 +113,9 @@ class Task(asyncio.Task[T]):
         actor = self.actor
         if actor.ended or self._scheduler.halted is not None:
             return
-        error: BaseException | None
-        if self.cancelled():
-            error = asyncio.CancelledError()
-        else:
-            # Not ``exception()``: looking is not retrieving, and asyncio still reports an
-            # exception that nobody fetched.
-            error = self._exception
+        # Not ``exception()``: looking is not retrieving, and asyncio still reports an exception
+        # that nobody fetched.
+        error = asyncio.CancelledError() if self.cancelled() else self._exception
         self._scheduler.ledger.ended(actor, error)
 
     def result(self) -> T:

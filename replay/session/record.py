@@ -222,8 +222,13 @@ class _Live:
                 continue
             try:
                 self._world.register(f"env:{name}", value)
-            except SecretError:
-                continue  # not of a form that can be told apart in text; documented
+            except SecretError as error:
+                # Never recorded as it is, never dropped in silence.
+                raise UsageError(
+                    f"the environment variable {name} holds a secret that cannot be replaced",
+                    where=error.message,
+                    hint=f"start the run without it: env -u {name} …",
+                ) from None
 
     def play(self, program: Callable[[], T]) -> tuple[T | None, BaseException | None, Reason]:
         """Run the program and seal its record."""

@@ -185,7 +185,7 @@ class LiveWorld:
         scheduler = recorder.scheduler
         before, scheduler.inside = scheduler.inside, True
         try:
-            surrogate, public = make_surrogate(value, os.urandom)
+            surrogate, public = make_surrogate(value, os.urandom, among=recorder.scrubber.secrets)
         finally:
             scheduler.inside = before
         number = len(recorder.scrubber.secrets)

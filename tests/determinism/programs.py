@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC110
 """Random asynchronous programs: drawn, interpreted, recorded, replayed, and traced.
 
 A program is nested lists of plain data, so that a fresh process can be handed one. Running it
@@ -58,7 +59,7 @@ _LEAVES = (
 )  # fmt: skip
 _NODES = (
     "task", "task", "gather", "group", "failing_group", "timeout", "wait_for", "as_completed",
-    "first", "lock", "semaphore", "shield", "spin", "condition",
+    "first", "lock", "lock", "semaphore", "shield", "condition", "spin",
 )  # fmt: skip
 #: Few distinct numbers, so that deadlines are often equal.
 _DELAYS_MS = (0, 0, 1, 2, 2, 5)
@@ -161,7 +162,9 @@ async def _print(step, world, number):
 
 
 async def _clock(step, world, number):
-    print("clock", time.time() > 0, round(asyncio.get_running_loop().time(), 6), time.monotonic_ns())
+    print(
+        "clock", time.time() > 0, round(asyncio.get_running_loop().time(), 6), time.monotonic_ns()
+    )
 
 
 async def _random(step, world, number):

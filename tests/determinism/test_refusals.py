@@ -67,7 +67,7 @@ def test_a_sleep_bound_early_is_a_timer_of_the_schedule_too(tmp_path):
     async def main():
         started = asyncio.get_running_loop().time()
         await asyncio.to_thread(sleep_bound_early, 0.05)
-        time.sleep(0.05)
+        time.sleep(0.05)  # noqa: ASYNC251 - it blocks the whole loop, which is the point
         return asyncio.get_running_loop().time() - started
 
     recording = record(main, tmp_path)

@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 import replay
-from replay.doors.secrets import SecretError
 from replay.log.duckdb_store import DuckDBStore
+from replay.secrets.patterns import SecretError
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 
@@ -43,9 +43,7 @@ def decoded(store):
 
 def test_the_value_is_real_live_and_its_surrogate_stands_in_the_record(tmp_path, capsys):
     loaded, seen = [], []
-    recording = record_program(
-        program(loaded, seen), entry="test", workspace=tmp_path, dialects=()
-    )
+    recording = record_program(program(loaded, seen), entry="test", workspace=tmp_path, dialects=())
     recording.result()
     store = DuckDBStore.open(recording.directory, read_only=True)
     live = capsys.readouterr().out

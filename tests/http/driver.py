@@ -1,12 +1,14 @@
 """Records a program in one process and replays it in others, as unlike one another as they can be.
 
-As a script it is the child: it reads jobs from standard input and does each in a fork of its own,
-so that jobs that need the same libraries can share their import. A job without `preload` is a
-process in which nothing of the program's was imported.
+As a script it is the child: it reads tasks from standard input, one a line, and does each job of
+them in a fork of its own. Tasks with `preload` go to one child that imported the libraries once;
+without it a task has a process of its own, in which nothing of the program's was imported.
 """
 
 from __future__ import annotations
 
+import atexit
+import functools
 import gc
 import importlib
 import json
@@ -23,8 +25,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 #: What the programs import; in place before the run, it is no part of the record.
-LIBRARIES = ("anthropic", "anthropic.resources.messages", "httpx", "httpx2")
-_CHILD_S = 50
+LIBRARIES = (
+    "anthropic",
+    "anthropic.resources.messages",
+    "httpx",
+    "httpx2",
+    "replay.session.record",
+    "replay.session.replay",
+)
 _WAYS_OUT = ("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn")
 
 
@@ -53,7 +61,7 @@ class Replayed:
 
     @property
     def verdict(self) -> str:
-        return self.report["verdict"]
+        return str(self.report["verdict"])
 
 
 @dataclass(frozen=True)
@@ -117,19 +125,17 @@ def _child(jobs, process: Process, preload, scratch: Path):
         "heap_noise": process.heap_noise,
         "gc_threshold": process.gc_threshold,
     }
-    kept = {k: os.environ[k] for k in ("PATH", "HOME", "LD_LIBRARY_PATH") if k in os.environ}
-    env = {**kept, "PYTHONPATH": str(ROOT), **process.variables}
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if process.busy else None
+    child = _shared_child() if preload and process == Process() else _start(process)
     try:
-        child = subprocess.run(
-            [sys.executable, "-X", "faulthandler", __file__],
-            input=json.dumps(task).encode(),
-            capture_output=True,
-            cwd=process.directory,
-            env=env,
-            timeout=_CHILD_S,
-        )
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps(task).encode() + b"\n")
+        child.stdin.flush()
+        child.stdout.readline()
     finally:
+        if not (preload and process == Process()):
+            _end(child)
         if busy is not None:
             busy.kill()
             busy.wait()
@@ -137,7 +143,8 @@ def _child(jobs, process: Process, preload, scratch: Path):
     for name in names:
         result = name.with_suffix(".json")
         if not result.exists():
-            raise AssertionError(f"the child died: {child.stderr.decode(errors='replace')}")
+            said = name.with_suffix(".err")
+            raise AssertionError(f"the child died: {said.read_text() if said.exists() else ''}")
         answer = json.loads(result.read_text())
         if "traceback" in answer:
             raise AssertionError(answer["traceback"])
@@ -145,11 +152,38 @@ def _child(jobs, process: Process, preload, scratch: Path):
     return answers
 
 
+@functools.cache
+def _shared_child() -> subprocess.Popen[bytes]:
+    child = _start(Process())
+    atexit.register(_end, child)
+    return child
+
+
+def _start(process: Process) -> subprocess.Popen[bytes]:
+    kept = {k: os.environ[k] for k in ("PATH", "HOME", "LD_LIBRARY_PATH") if k in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", __file__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=process.directory,
+        env={**kept, "PYTHONPATH": str(ROOT), **process.variables},
+    )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.communicate()
+
+
 # --- the child ------------------------------------------------------------------------------------
 
 
 def main() -> None:
-    task = json.load(sys.stdin)
+    for line in sys.stdin:
+        _work(json.loads(line))
+        os.write(1, b"done\n")
+
+
+def _work(task: dict) -> None:
     for name in task["preload"]:
         importlib.import_module(name)
     noise = [[random.random()] * (n % 7) for n in range(task["heap_noise"])]
@@ -165,8 +199,8 @@ def main() -> None:
 
 def _do(job: dict) -> None:
     out = Path(job["out"])
-    descriptor = os.open(out.with_suffix(".out"), os.O_WRONLY | os.O_CREAT)
-    os.dup2(descriptor, 1)
+    for stream, suffix in ((1, ".out"), (2, ".err")):
+        os.dup2(os.open(out.with_suffix(suffix), os.O_WRONLY | os.O_CREAT), stream)
     os.environ.update(job["env"])
     try:
         answer = _record(job) if job["action"] == "record" else _replay(job)

@@ -12,10 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def log_message(self, format, *args):  # noqa: A002
+    def log_message(self, format, *args):
         pass
 
     def do_GET(self):
@@ -86,6 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
+    def __init__(self, address, handler) -> None:
+        super().__init__(address, handler)
+        self.seen: list[tuple[str, str, list[tuple[str, str]]]] = []
+
     def handle_error(self, request, client_address):
         pass  # a client that went away
 
@@ -94,7 +99,6 @@ class _Server(ThreadingHTTPServer):
 def raw_server():
     """Yields the URL and the list of (method, path, headers) that it received."""
     with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.seen = []
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -1,5 +1,8 @@
 """All that goes wrong between a client and a provider, one after the other."""
 
+# Written as a user would.
+# mypy: ignore-errors
+
 import asyncio
 import os
 

@@ -1,5 +1,8 @@
 """Plain HTTP with either library: whatever a client may do to a server."""
 
+# Written as a user would.
+# mypy: ignore-errors
+
 import asyncio
 import hashlib
 import importlib

@@ -1,5 +1,8 @@
 """Three interleaved streams, a task group of prompts, and a prompt that is cancelled."""
 
+# Written as a user would.
+# mypy: ignore-errors
+
 import asyncio
 import os
 

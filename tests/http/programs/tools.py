@@ -1,5 +1,8 @@
 """A conversation in which the model calls tools until it is content."""
 
+# Written as a user would.
+# mypy: ignore-errors
+
 import asyncio
 import json
 import os

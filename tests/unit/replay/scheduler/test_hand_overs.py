@@ -1,6 +1,7 @@
 """Who knew of whom: recorded causes against the hand-overs that a program is known to make."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -318,7 +319,7 @@ def test_a_worker_thread_is_after_who_sent_it_and_before_who_waited(order_of):
 
     order = order_of(main)
     steps = ("sending", "working", "inside", "worked", "received")
-    for first, second in zip(steps, steps[1:], strict=False):
+    for first, second in itertools.pairwise(steps):
         assert order(first, second) == "before"
     assert order("beside", "working") == "concurrent"
 

@@ -1,6 +1,8 @@
+# ruff: noqa: ASYNC100, ASYNC110, ASYNC251
 """Timers, clocks and inputs: what comes first, live and in a replay."""
 
 import asyncio
+import itertools
 import time
 
 import pytest
@@ -81,7 +83,7 @@ def test_loop_time_and_the_monotonic_clock_share_an_epoch_and_never_go_back(tmp_
         for _ in range(20):
             seen += [loop.time(), time.monotonic()]
             await asyncio.sleep(0.0003)
-        steps = zip(seen, seen[1:], strict=False)
+        steps = itertools.pairwise(seen)
         # Loop time counts whole microseconds.
         print(all(later >= earlier - 1e-6 for earlier, later in steps))
         print([round(value, 6) for value in seen])
