@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 import msgspec
 
 from replay.doors.context import DoorContext
+from replay.errors import UsageError
 from replay.events.digest import SALT_BYTES
 from replay.events.kinds import RunStarted
 from replay.events.parts import PartTable
