@@ -70,6 +70,10 @@ class World(Protocol):
         """
         ...
 
+    def credential(self, source: str, value: str) -> None:
+        """Let a surrogate stand for a credential that goes out with a request."""
+        ...
+
     def inspect(self, record: int, body: bytes) -> None:
         """Look for secrets in a body whose encoding hid them, and note what is suspected.
 

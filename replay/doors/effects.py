@@ -106,7 +106,7 @@ def _make(function: Callable[P, T], *, name: str | None) -> Callable[P, T]:
             asked = recorder.ask(started, None, answers)
             cancel = None
             if context.world.is_live:
-                cancel = _begin(spec, context, asked, args, options)
+                cancel = _begin(spec, context, asked, _own(args), _own(options))
             try:
                 payload, _, _ = await answers.next()
             except asyncio.CancelledError:
@@ -212,6 +212,7 @@ def _call_sync(
     asked = recorder.ask(started, None, marks)
     if context.world.is_live:
         variables = contextvars.copy_context()
+        args, options = _own(args), _own(options)
 
         async def work(post: Post) -> None:
             loop = asyncio.get_running_loop()
@@ -223,6 +224,27 @@ def _call_sync(
     recorder.close(asked)
     context.world.finished(asked)
     return _result(spec, marks.ready.popleft())
+
+
+def _own(value: T) -> T:
+    """Return arguments that are the effect's own, as they were when it was recorded.
+
+    It runs later, on a thread of its own, and its body does not run in a replay: neither may see
+    what the other does to a list or a dictionary. Other objects stay shared.
+    """
+    try:
+        return _copied(value)  # type: ignore[no-any-return]
+    except RecursionError:
+        return value
+
+
+def _copied(value: Any) -> Any:
+    kind = type(value)
+    if kind in {list, tuple}:
+        return kind([_copied(item) for item in value])
+    if kind is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return kind(value) if kind in {set, bytearray} else value
 
 
 class _Marks:
@@ -253,10 +275,14 @@ async def _run(post: Post, spec: _Spec, call: Callable[[], Any]) -> None:
     """Run the effect outside and post its answer."""
     try:
         value = spec.encode(await call())
-    except asyncio.CancelledError:
+    except GeneratorExit:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is the effect's answer
+    except BaseException as error:
+        # A cancellation too: the effect may have raised it itself, and if it is ours, nobody
+        # waits for this answer any more.
         post(EffectReturned(failure=failure_of(error)), None, "error")
+        if isinstance(error, asyncio.CancelledError):
+            raise
     else:
         post(EffectReturned(value=value), None, "ok")
 

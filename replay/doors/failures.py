@@ -33,7 +33,7 @@ def failure_of(error: BaseException, depth: int = 0) -> Failure:
     encoded = _encode(arguments) if all(type(a) in _PLAIN for a in arguments) else None
     if encoded is None or not _can_rebuild(path, encoded):
         path = f"{OutsideError.__module__}:{OutsideError.__qualname__}"
-        encoded = msgspec.Raw(msgspec.json.encode([f"{kind.__qualname__}: {error}"]))
+        encoded = msgspec.Raw(msgspec.json.encode([f"{kind.__qualname__}: {_message(error)}"]))
     deeper = depth < _CHAIN_MAX
     cause = error.__cause__
     context = None if error.__suppress_context__ else error.__context__
@@ -47,6 +47,14 @@ def failure_of(error: BaseException, depth: int = 0) -> Failure:
             else None
         ),
     )
+
+
+def _message(error: BaseException) -> str:
+    """Return an exception's own text, as far as it has one that can be recorded."""
+    try:
+        return str(error).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001 - a foreign `__str__` may raise anything
+        return "(no message)"
 
 
 def rebuild(failure: Failure) -> Exception:

@@ -17,6 +17,7 @@ from replay.doors.context import Answers, DoorContext, current
 from replay.doors.counted import CountedDoor
 from replay.doors.failures import failure_of, rebuild
 from replay.doors.wire import (
+    credential_values,
     decoded_body,
     request_head,
     request_view,
@@ -148,6 +149,8 @@ class _Exchange:
         self._dialect = dialect = next((d for d in context.dialects if d.matches(view)), None)
         head = request_head(request, dialect.compared_headers if dialect else None)
         recorder = context.recorder
+        for source, value in credential_values(request):
+            context.world.credential(source, value)
         self._asked = asked = recorder.ask(head, content, self)
         if dialect is not None:
             for fact in dialect.read_request(view):

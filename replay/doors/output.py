@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
@@ -57,6 +58,7 @@ class OutputDoor:
     def __init__(self, pass_on: Callable[[BinaryIO, bytes], None]) -> None:
         self._pass_on = pass_on
         self._before: TextIO | None = None
+        self._text: TextIO | None = None
 
     def install(self) -> None:
         """Put the door in place."""
@@ -71,6 +73,13 @@ class OutputDoor:
             newline="\n",
             write_through=True,
         )
+        self._text = sys.stdout
+
+    def flush(self) -> None:
+        """Write what the program left in the stream's buffer; none is there unless it made one."""
+        if self._text is not None:
+            with contextlib.suppress(ValueError):  # closed, or detached
+                self._text.flush()
 
     def remove(self) -> None:
         """Give the stream back."""

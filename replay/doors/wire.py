@@ -6,6 +6,7 @@ headers on a closed list are compared; the others may differ between machines an
 
 from __future__ import annotations
 
+import base64
 import zlib
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote
@@ -19,6 +20,7 @@ __all__ = [
     "COMPARED_HEADERS",
     "CREDENTIAL_HEADERS",
     "CREDENTIAL_PARAMETERS",
+    "credential_values",
     "decoded_body",
     "request_head",
     "request_view",
@@ -130,6 +132,25 @@ def decoded_body(head: ResponseStarted, body: bytes) -> bytes | None:
         except zlib.error:
             continue
     return b""
+
+
+def credential_values(request: Any) -> list[tuple[str, str]]:
+    """Return (source, value) of the credentials in a request's headers."""
+    found: list[tuple[str, str]] = []
+    for name, value in _headers(request):
+        if name in CREDENTIAL_HEADERS and name != "cookie":
+            scheme = _scheme(value)
+            secret = value[len(scheme) :].strip()
+            found.append((f"header:{name}", _password(secret) if scheme == "Basic" else secret))
+    return found
+
+
+def _password(token: str) -> str:
+    """Return the password in a Basic credential; what cannot be read has none."""
+    try:
+        return base64.b64decode(token, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def without_cookies(head: ResponseStarted) -> ResponseStarted:

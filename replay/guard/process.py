@@ -17,7 +17,7 @@ from replay.errors import HermeticError
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["REFUSED_EVENTS", "ProcessGuard"]
+__all__ = ["REFUSED_EVENTS", "ProcessGuard", "is_guarded"]
 
 #: Audit events of the interpreter that mean a way out.
 REFUSED_EVENTS: Final = frozenset(
@@ -55,6 +55,7 @@ class _Hook:
         if self.guards and event in REFUSED_EVENTS:
             for guard in self.guards:
                 guard.refused += 1
+                guard.attempts.append(event)
             raise HermeticError(
                 f"{event} refused during a replay",
                 hint="record it through a door, or wrap it in an effect",
@@ -81,17 +82,24 @@ class _Hook:
 _HOOK: Final = _Hook()
 
 
+def is_guarded() -> bool:
+    """Return whether a replay guards this process now."""
+    return bool(_HOOK.guards)
+
+
 class ProcessGuard:
     """Refuses ways out of the process while it is entered.
 
     Attributes:
         refused: attempts that were stopped.
+        attempts: the audit events of those, in order.
         let_through: attempts that were not; 0 by construction, reported all the same.
     """
 
     def __init__(self) -> None:
         self.refused = 0
         self.let_through = 0
+        self.attempts: list[str] = []
 
     def __enter__(self) -> Self:
         with _HOOK.lock:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from replay.events.header import Outcome, Trigger
     from replay.events.kinds import Payload, Reading
     from replay.scheduler.actor import Actor
-    from replay.secrets.patterns import StreamScrubber
+    from replay.secrets.deltas import DeltaScrubber
 
 __all__ = ["Asked", "Draft", "OpenChunks", "OpenReadings", "PendingOutput", "Target"]
 
@@ -32,7 +32,7 @@ class Asked:
         self.index = index
         self.target = target
         self.parts = 0
-        self.scrubber: StreamScrubber | None = None
+        self.scrubber: DeltaScrubber | None = None
 
 
 class Draft:

@@ -32,6 +32,7 @@ from replay.recording.open_records import (
 )
 from replay.recording.place import place
 from replay.scheduler.ports import Halted
+from replay.secrets.deltas import DeltaScrubber
 from replay.secrets.patterns import Secret
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from replay.recording.tape import Tape
     from replay.scheduler.actor import Actor
     from replay.scheduler.core import Scheduler
-    from replay.secrets.patterns import Scrubber
+    from replay.secrets.scrub import Scrubber, StreamScrubber
 
 __all__ = ["CHUNKS_BYTES_MAX", "READINGS_MAX", "Recorder"]
 
@@ -66,9 +67,12 @@ class Recorder:
         #: Chunks in the record of chunks that came last, 0 once any other record came.
         self._chunk_count = 0
         self._parts = parts
+        self._streams: dict[str, StreamScrubber] = {}
         self._group: OpenReadings | OpenChunks | None = None
         self._output: PendingOutput | None = None
         self.settle: Callable[[], None] = lambda: None
+        #: How many spawns are announced; set by the ledger.
+        self.announced: Callable[[], int] = lambda: 0
         #: Whether any secret is registered; kept here because every record asks.
         self.scrubbing = False
 
@@ -144,6 +148,11 @@ class Recorder:
         """Let a surrogate stand for a secret in every payload from now on."""
         self.scrubber.add(secret)
         self.scrubbing = True
+
+    def shown(self, text: str) -> str:
+        """Return text of the program's as a record may hold it: no secrets, no half characters."""
+        data = text.encode("utf-8", "backslashreplace")
+        return (self.scrubber.scrub(data) if self.scrubbing else data).decode("utf-8", "replace")
 
     def register_surrogate(self, registered: SecretRegistered) -> None:
         """Know a surrogate from the record; the value stays unknown."""
@@ -225,7 +234,7 @@ class Recorder:
         kept = data
         if self.scrubbing:
             if asked.scrubber is None:
-                asked.scrubber = self.scrubber.stream()
+                asked.scrubber = DeltaScrubber(self.scrubber)
             kept = asked.scrubber.feed(data)
         group.chunks.append((len(kept), self.scheduler.now))
         group.data.append(kept)
@@ -255,6 +264,11 @@ class Recorder:
         """The exchange whose record of chunks is open."""
         group = self._group
         return group.asked if isinstance(group, OpenChunks) else None
+
+    @property
+    def output_waits(self) -> bool:
+        """Whether output waits for an open record of readings to be closed."""
+        return self._output is not None and isinstance(self._group, OpenReadings)
 
     @property
     def reading_actor(self) -> Actor | None:
@@ -295,10 +309,25 @@ class Recorder:
             self._output = None
             draft = self._draft(output.actor, "OutputWritten")
             head = OutputWritten(stream=output.stream, marks=tuple(output.marks))
-            self._commit(draft, head, b"".join(output.data), "ok")
+            written = self._scrubbed_output(output.stream, b"".join(output.data))
+            self._commit(draft, head, written, "ok", scrubbed=True)
         self._chunk_count = 0
         if self.scheduler.unsettled:
             self.settle()
+
+    def _scrubbed_output(self, stream: str, data: bytes) -> bytes:
+        """Scrub what was written: a secret may come out piece by piece, over several records."""
+        if not self.scrubbing:
+            return data
+        scrubber = self._streams.get(stream)
+        if scrubber is None:
+            scrubber = self._streams[stream] = self.scrubber.stream()
+        return self.scrubber.scrub(scrubber.feed(data))
+
+    @property
+    def pending_records(self) -> int:
+        """How many records come before the next one: output and spawns not on record yet."""
+        return (0 if self._output is None else 1) + self.announced()
 
     def _draft(
         self,

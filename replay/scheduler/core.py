@@ -222,6 +222,7 @@ class Scheduler:
             try:
                 time = self.inputs.peek(due)
             except Nudged:
+                self._idle_points -= 1  # a replay is not broken off
                 return
             if time is not None:
                 time = max(time, self.now)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import weakref
+from _thread import get_ident
 from asyncio import events, tasks
 from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]
 from collections import deque
@@ -72,7 +73,9 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
         """Run a callback; the caller is another participant of this run."""
-        if not self.scheduler.owns_this_thread() and not self.scheduler.inside:
+        # The loop's own thread may be in a signal handler while another one runs.
+        own = self._participant is not None and self._participant.ident == get_ident()
+        if not own and not self.scheduler.owns_this_thread() and not self.scheduler.inside:
             raise RuntimeError(
                 "call_soon_threadsafe from a thread that this run does not schedule; "
                 "use asyncio.to_thread or loop.run_in_executor"

@@ -179,6 +179,10 @@ def sleep(scheduler: Scheduler, seconds: float) -> None:
     deadline = scheduler.deadline(scheduler.time() + seconds)
     if deadline >= FAR:
         raise OverflowError("timestamp too large to convert to C PyTime_t")
+    # Who sleeps for no time again and again stops the clock; this lets inputs in, as callbacks do.
+    scheduler.ran += 1
+    if scheduler.ran >= scheduler.limit:
+        scheduler.busy()
     scheduler.timers.add(deadline, alarm)
     scheduler.wait(marks)
 

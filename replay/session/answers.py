@@ -50,7 +50,9 @@ class _Answers:
             return self._ask(source, argument, live)
         key = (source, argument)
         if key not in self._environment:
-            self._environment[key] = self._ask(source, argument, live)
+            # A name may hold bytes that are no text; the record has them escaped.
+            plain = argument.encode("utf-8", "backslashreplace").decode()
+            self._environment[key] = self._ask(source, plain, live)
         return self._environment[key]
 
     def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
@@ -95,14 +97,28 @@ class RecordedAnswers(_Answers):
 def _encode(value: Value) -> msgspec.Raw:
     if type(value) is bytes:
         return _Raw(_encode_json({"base64": base64.b64encode(value).decode()}))
-    return _Raw(_encode_json(value))
+    try:
+        return _Raw(_encode_json(value))
+    except UnicodeEncodeError:
+        # An environment is bytes, and Python's text of bytes that are none is no JSON.
+        names = not isinstance(value, str)
+        joined = "\0".join(value) if isinstance(value, list | tuple) else str(value)
+        form = "names" if names else "text"
+        return _Raw(
+            _encode_json({form: base64.b64encode(joined.encode("utf-8", "surrogatepass")).decode()})
+        )
 
 
 def _decode(reading: Reading) -> Value:
     try:
         value = _VALUES.decode(reading.value)
         if isinstance(value, dict):
-            return base64.b64decode(value["base64"], validate=True)
+            ((form, text),) = value.items()
+            data = base64.b64decode(text, validate=True)
+            if form == "base64":
+                return data
+            decoded = data.decode("utf-8", "surrogatepass")
+            return decoded.split("\0") if form == "names" else decoded
     except (msgspec.MsgspecError, KeyError, ValueError):
         raise IntegrityError(f"a reading of {reading.source} is malformed") from None
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reason", "end_run", "stalled_error"]
 
+_EXIT_CODE_BOUND: Final = 1 << 31
 Reason = Literal["completed", "failed", "cancelled"]
 
 
@@ -61,9 +62,13 @@ def _ended(value: object, error: BaseException | None) -> RunEnded:
 def _failure(error: BaseException) -> Failure:
     """Return the program's own exception: class and plain arguments, no text of objects."""
     plain = all(type(a) in (str, int, float, bool, type(None)) for a in error.args)
+    try:
+        arguments = msgspec.json.encode(error.args if plain else [])
+    except (ValueError, OverflowError):  # text with half characters, a number without bounds
+        arguments = b"[]"
     return Failure(
         type=f"{type(error).__module__}:{type(error).__qualname__}",
-        arguments=msgspec.Raw(msgspec.json.encode(error.args if plain else [])),
+        arguments=msgspec.Raw(arguments),
     )
 
 
@@ -71,4 +76,7 @@ def _exit_code(error: SystemExit) -> int:
     code = error.code
     if code is None:
         return 0
-    return code if isinstance(code, int) else 1
+    if not isinstance(code, int):
+        return 1
+    # A number has no bounds here, but it has in a record; the system makes 255 of such a one.
+    return int(code) if abs(code) < _EXIT_CODE_BOUND else 255

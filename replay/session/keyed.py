@@ -106,7 +106,9 @@ def replay_keyed(
         collect_every=started.flags["collect_every"],
     )
     found = load_dialects() if dialects is None else dialects
-    context = DoorContext(scheduler, recorder, RecordedWorld(recorder, inputs.note), found)
+    context = DoorContext(
+        scheduler, recorder, RecordedWorld(recorder, inputs.note, inputs.next_kind), found
+    )
     stage = Stage(context, RecordedAnswers(scheduler, inputs), seed, write_out)
     value: T | None = None
     error: BaseException | None = None

@@ -44,6 +44,7 @@ class TaskLedger:
         self._seed = seed
         self._announced: list[_Announced] = []
         recorder.settle = self.settle
+        recorder.announced = lambda: len(self._announced)
 
     def spawned(self, child: Actor, coroutine: object, name: Callable[[], str | None]) -> None:
         """Announce a task; arguments are taken now, before anything can change them."""
@@ -97,13 +98,14 @@ class TaskLedger:
         child.learn(parent, seq, parent.lamport)
 
     def _label(self, parent: Actor, child: Actor, label: str) -> None:
-        child.label = label
+        # As the record shows it: the seed derives from it, in a replay from nothing else.
+        child.label = label = self._recorder.shown(label)
         child.ordinal = parent.children.get(label, 0)
         parent.children[label] = child.ordinal + 1
         child.seed = derive(
             "ritornello task seed v1",
             parent.seed or self._seed,
-            label.encode("utf-8", "backslashreplace"),
+            label.encode(),
             child.ordinal.to_bytes(8, "little"),
         )[:SEED_BYTES]
 

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 
 import msgspec
 
-from replay.doors.context import DoorContext
+from replay.doors.context import DoorContext, current
 from replay.errors import UsageError
 from replay.events.digest import SALT_BYTES
 from replay.events.kinds import RunStarted
 from replay.events.parts import PartTable
 from replay.events.payload import SPLITTER_VERSION
+from replay.guard.process import is_guarded
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.head import head_writer
 from replay.log.run_id import new_run_id
@@ -29,6 +30,7 @@ from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.patterns import (
     MIN_SECRET_LENGTH,
     SecretError,
+    find_secret_values,
     is_secret_name,
 )
 from replay.secrets.scrub import Scrubber
@@ -42,9 +44,10 @@ from replay.sources.outside import LiveWorld
 from replay.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from replay.doors.dialect import Dialect
+    from replay.events.kinds import SecretRegistered
 
 __all__ = ["DEFAULT_WORKSPACE", "SCHEDULER_FLAGS", "Recording", "record_program"]
 
@@ -128,6 +131,11 @@ def record_program(
         LogError: the log cannot be written; nothing that depended on it left the process.
         UsageError: an event loop is running in this thread.
     """
+    if current() is not None or is_guarded():
+        raise UsageError(
+            "a run is being recorded or replayed already",
+            hint='put the call behind `if __name__ == "__main__":`',
+        )
     clock = LiveClock()
     run_id = new_run_id(clock.start // 1000, os.urandom(10))
     place = Workspace.open(Path(workspace))
@@ -149,9 +157,9 @@ def record_program(
         session.begin(
             RunStarted(
                 run=run_id,
-                entry=entry,
+                entry=entry.encode("utf-8", "backslashreplace").decode(),
                 arguments=arguments,
-                directory=os.getcwd(),  # noqa: PTH109 - text for the record
+                directory=os.fsencode(Path.cwd()).decode("utf-8", "backslashreplace"),
                 seed=seed.hex(),
                 flags=SCHEDULER_FLAGS,
                 monotonic=clock.monotonic,
@@ -173,6 +181,20 @@ def record_program(
         value=value,
         error=error,
     )
+
+
+def _secrets_of_environment() -> Iterator[tuple[str, str]]:
+    """Yield (name, value) of what is secret by its name, or by the shape of a known key."""
+    for name in sorted(os.environ):
+        value = os.environ[name]
+        if len(value) < MIN_SECRET_LENGTH:
+            continue
+        if is_secret_name(name):
+            yield name, value
+            continue
+        data = value.encode("utf-8", "surrogateescape")
+        for start, end in find_secret_values(data):
+            yield name, data[start:end].decode("ascii")
 
 
 class _Live:
@@ -216,13 +238,10 @@ class _Live:
 
     def begin(self, started: RunStarted) -> None:
         """Record the start and the secrets that the environment holds."""
-        self.recorder.note(started)
-        for name in sorted(os.environ):
-            value = os.environ[name]
-            if len(value) < MIN_SECRET_LENGTH or not is_secret_name(name):
-                continue
+        found: list[SecretRegistered] = []
+        for name, value in _secrets_of_environment():
             try:
-                self._world.register(f"env:{name}", value)
+                registered = self._world.replace(f"env:{name}", value)
             except SecretError as error:
                 # Never recorded as it is, never dropped in silence.
                 raise UsageError(
@@ -230,6 +249,12 @@ class _Live:
                     where=error.message,
                     hint=f"start the run without it: env -u {name} …",
                 ) from None
+            if registered is not None:
+                found.append(registered)
+        # The surrogates are in force already: the argument list may hold a secret.
+        self.recorder.note(started)
+        for registered in found:
+            self.recorder.note(registered)
 
     def play(self, program: Callable[[], T]) -> tuple[T | None, BaseException | None, Reason]:
         """Run the program and seal its record."""
@@ -259,6 +284,7 @@ class _Live:
             stream.write(data)
             stream.flush()
 
+        self._inputs.let_output()
         # The last record may be open still: it holds inputs that the program has seen already.
         self._writer.after(self.recorder.size - 1, write)
 

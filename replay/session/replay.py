@@ -6,7 +6,9 @@ Nothing live: the world behind the doors is the record. The replay makes a log o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+import contextlib
+import re
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from replay.compare.comparer import Comparer
 from replay.doors.context import DoorContext
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.doors.dialect import Dialect
+    from replay.events.kinds import Payload
     from replay.log.fsck import RunCheck
     from replay.log.port import LogReader, Store
     from replay.recording.divergence import Divergence
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["replay_log", "write_out"]
 
 T = TypeVar("T")
+_SEED: Final = re.compile("[0-9a-f]{32}")
 
 
 def replay_log(
@@ -63,6 +67,8 @@ def replay_log(
         The report. A difference is a value in it, not an exception.
     """
     checked = verified or check(reader)
+    if not checked.events:
+        return _report(checked, "incomplete", notes=("the run started; nothing was recorded",))
     if checked.integrity != "ok":
         first = checked.findings[0].message if checked.findings else "see verify"
         return _report(checked, "damaged", notes=(first,))
@@ -84,6 +90,8 @@ def _first_record(history: History) -> RunStarted:
     payload = None if entry is None else history.payload(entry)[0]
     if not isinstance(payload, RunStarted):
         raise IntegrityError("the first record is not the start of a run", where="event 0")
+    if _SEED.fullmatch(payload.seed) is None or payload.flags.get("collect_every", 0) < 1:
+        raise IntegrityError("the start of the run holds no seed or schedule", where="event 0")
     return payload
 
 
@@ -130,7 +138,7 @@ class _Recorded:
         context = DoorContext(
             self.scheduler,
             recorder,
-            RecordedWorld(recorder, inputs.note),
+            RecordedWorld(recorder, inputs.note, inputs.next_kind),
             tuple(d for d in dialects if d.name in named),
         )
         answers = RecordedAnswers(self.scheduler, inputs)
@@ -158,10 +166,8 @@ class _Recorded:
                 verdict = "diverged"
             elif isinstance(cause, ErasedPayloadError):
                 verdict, notes = "erased", (str(cause),)
-            elif isinstance(cause, IntegrityError):
-                raise cause from None
             else:
-                raise
+                raise cause or halted from None
         except ErasedPayloadError as error:
             verdict, notes = "erased", (str(error),)
         if (
@@ -171,6 +177,13 @@ class _Recorded:
         ):
             verdict = "incomplete"
             notes = ("the record ends here, without a seal",)
+        if verdict == "diverged" and guard.attempts:
+            # The way out is the cause; that the program went on differently is the effect.
+            verdict = "refused"
+            notes = (
+                f"{guard.attempts[0]} was refused: nothing leaves the process during a replay;"
+                " give it a door when recording, or wrap it in an effect",
+            )
         root = self._comparer.root.hex()
         if verdict == "identical" and (
             root != checked.root or self._comparer.size != self._history.size
@@ -192,7 +205,7 @@ class _Recorded:
 
     def _copy_notes(self) -> None:
         """Copy what stands about the run before the program's first record."""
-        while (payload := self._inputs.note()) is not None:
+        while (payload := self._inputs.note(_at_start)) is not None:
             if isinstance(payload, SecretRegistered):
                 self.recorder.register_surrogate(payload)
             self.recorder.note(payload)
@@ -216,10 +229,21 @@ class _Recorded:
         end_run(self.recorder, value, error)
 
 
+def _at_start(payload: Payload) -> bool:
+    """Return whether a note belongs to the start of a run: itself, or the environment's secrets."""
+    if isinstance(payload, SecretRegistered):
+        return (payload.source or "").startswith("env:")
+    return isinstance(payload, RunStarted)
+
+
 def write_out(stream: BinaryIO, data: bytes) -> None:
-    """Write output of a replayed program: there is nothing to wait for."""
-    stream.write(data)
-    stream.flush()
+    """Write output of a replayed program: there is nothing to wait for.
+
+    Nobody reading it is no affair of the program's: it computes on, and is judged by its record.
+    """
+    with contextlib.suppress(OSError):
+        stream.write(data)
+        stream.flush()
 
 
 def _report(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import random
+from _thread import allocate_lock
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from replay.doors.blocking import BlockingDoor
@@ -78,7 +79,11 @@ class Stage:
             BaseException: whatever the program raised.
         """
         try:
-            return program()
+            try:
+                return program()
+            finally:
+                if self.scheduler.halted is None:
+                    self._output.flush()
         finally:
             halted = self.scheduler.halted
             if halted is not None:
@@ -101,7 +106,7 @@ class Stage:
         """Put the stage up; take it down whatever happens.
 
         Raises:
-            UsageError: an event loop is running in this thread.
+            UsageError: an event loop is running in this thread, or another run in this process.
         """
         if asyncio._get_running_loop() is not None:
             raise UsageError(
@@ -109,6 +114,13 @@ class Stage:
                 hint="call it from synchronous code, or from another thread",
             )
         with contextlib.ExitStack() as stack:
+            # Standard output, the global random generator and the collector are one a process.
+            if not _ON_STAGE.acquire(blocking=False):
+                raise UsageError(
+                    "another run is under way in this process",
+                    hint="record one after another, or each in a process of its own",
+                )
+            stack.callback(_ON_STAGE.release)
             state = random.getstate()
             stack.callback(random.setstate, state)
             handover.install()
@@ -158,6 +170,7 @@ class Stage:
 
 
 # Process-wide, as the classes and functions they wrap are.
+_ON_STAGE: Final = allocate_lock()
 _HTTP: Final = HttpDoor()
 _LOOPS: Final = LoopDoor()
 _BLOCKING: Final = BlockingDoor()

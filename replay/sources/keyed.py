@@ -88,6 +88,10 @@ class KeyedInputs:
     def nudge(self) -> None:
         """Do nothing: a replay does not wait."""
 
+    def next_kind(self) -> str | None:
+        """Return the kind of the next note, if there is one."""
+        return "SecretRegistered" if self._index.secrets else None
+
     def note(self) -> Payload | None:
         """Return the next secret that the recording registered after its start."""
         return self._index.secrets.pop(0) if self._index.secrets else None

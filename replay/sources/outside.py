@@ -8,13 +8,14 @@ user's code and must not hold up the network.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.events.kinds import SecretRegistered, SecretSuspected
-from replay.secrets.patterns import Secret, make_surrogate
+from replay.secrets.patterns import Secret, SecretError, make_surrogate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -100,7 +101,10 @@ class Outside:
 def _serve(made: SimpleQueue[asyncio.AbstractEventLoop]) -> None:
     loop = asyncio.SelectorEventLoop()
     made.put(loop)
-    loop.run_forever()
+    while True:
+        # An effect may raise what asyncio lets end a loop; others still wait on this one.
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
 
 
 NETWORK: Final = Outside("ritornello-io")
@@ -136,6 +140,7 @@ class LiveWorld:
         self._inputs = inputs
         self._recorder = recorder
         self._running: dict[int, Callable[[], None]] = {}
+        self._stopped = _Event()
 
     def begin(
         self,
@@ -150,11 +155,11 @@ class LiveWorld:
         given_up = _Event()
 
         def start() -> None:
-            if given_up.is_set():
+            if given_up.is_set() or self._stopped.is_set():
                 return
             stop = self._running[seq] = outside.start(work(_Posting(self._inputs, seq)))
             # This may be the writer's thread: the program may have given up in between.
-            if given_up.is_set():
+            if given_up.is_set() or self._stopped.is_set():
                 stop()
 
         def cancel() -> None:
@@ -176,12 +181,29 @@ class LiveWorld:
         self.register(source, value)
         return value
 
+    def credential(self, source: str, value: str) -> None:
+        """Register a credential that goes out with a request, if it can be told apart in text."""
+        try:
+            self.register(source, value)
+        except SecretError:
+            return  # too short to replace; it is recorded by name only in any case
+
     def register(self, source: str, value: str) -> None:
-        """Let a surrogate stand for a value in every payload from now on."""
+        """Let a surrogate stand for a value in every payload from now on, and note that."""
+        registered = self.replace(source, value)
+        if registered is not None:
+            self._recorder.note(registered)
+
+    def replace(self, source: str, value: str) -> SecretRegistered | None:
+        """Let a surrogate stand for a value; return what is to be noted, None if it is known.
+
+        Raises:
+            SecretError: the value is too short, or of a form that cannot be told apart in text.
+        """
         recorder = self._recorder
         for known in recorder.scrubber.secrets:
             if known.value == value:
-                return
+                return None
         scheduler = recorder.scheduler
         before, scheduler.inside = scheduler.inside, True
         try:
@@ -192,9 +214,7 @@ class LiveWorld:
         recorder.register(
             Secret(number=number, source=source, value=value, surrogate=surrogate, public=public)
         )
-        recorder.note(
-            SecretRegistered(number=number, source=source, surrogate=surrogate, public=public)
-        )
+        return SecretRegistered(number=number, source=source, surrogate=surrogate, public=public)
 
     def inspect(self, record: int, body: bytes) -> None:
         """Note the secrets that a body held in an encoding, where they could not be replaced."""
@@ -211,7 +231,8 @@ class LiveWorld:
         self._running.pop(asked.seq, None)
 
     def stop(self) -> None:
-        """Cancel what is still under way at the end of a run."""
+        """Cancel what is still under way at the end of a run, and let nothing begin any more."""
+        self._stopped.set()
         for stop in list(self._running.values()):
             stop()
         self._running.clear()

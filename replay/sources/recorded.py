@@ -10,10 +10,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from replay.errors import IntegrityError
-from replay.events.kinds import ChunksReceived, Reading, ReadingsTaken, SecretRegistered, role_of
+from replay.events.kinds import (
+    ChunksReceived,
+    Reading,
+    ReadingsTaken,
+    SecretRegistered,
+    kind_of,
+    role_of,
+)
 from replay.recording.divergence import Divergence, FieldChange
 from replay.recording.place import place
 from replay.scheduler.ports import FAR, Halted, Stalled
+from replay.secrets.surrogates import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,22 +199,31 @@ class RecordedInputs:
         recorder.reading(reading, fresh=fresh)
         return reading
 
-    def note(self) -> Payload | None:
-        """Return the noted input at this very position, for the engine to copy."""
+    def next_kind(self) -> str | None:
+        """Return the kind of the record after those that are still pending here."""
+        entry = self._history.entry(self._recorder.size + self._recorder.pending_records)
+        return None if entry is None else entry.header.kind
+
+    def note(self, wanted: Callable[[Payload], bool] = lambda _: True) -> Payload | None:
+        """Return the noted input at this very position, if it is wanted."""
         entry = self._history.entry(self._recorder.size)
         if entry is None or role_of(entry.header.kind) != "noted":
             return None
         payload, _ = self._payload(entry)
+        if not wanted(payload):
+            return None
         self.inputs_taken += 1
         return payload
 
     def _payload(self, entry: Entry) -> tuple[Payload, bytes]:
         """Read an input, or stop: without it nothing that the program does means anything."""
         try:
-            return self._history.payload(entry)
+            payload, body = self._history.payload(entry)
+            _check(entry, payload, body)
         except IntegrityError as error:
             self._recorder.scheduler.halt(error)
             raise Halted from error
+        return payload, body
 
     # --- divergences --------------------------------------------------------------------------
 
@@ -264,14 +281,34 @@ class RecordedInputs:
         raise AssertionError("unreachable")
 
 
+def _check(entry: Entry, payload: Payload, body: bytes) -> None:
+    """Refuse what no recorder writes; a record is hostile."""
+    fits = kind_of(payload) == entry.header.kind
+    if isinstance(payload, ChunksReceived):
+        sizes = [size for size, _ in payload.chunks]
+        fits = fits and bool(sizes) and min(sizes) >= 0 and sum(sizes) == len(body)
+    elif isinstance(payload, ReadingsTaken):
+        fits = fits and bool(payload.readings)
+    if not fits:
+        raise IntegrityError(
+            "the payload is not one that a recorder writes", where=f"event {entry.header.seq}"
+        )
+
+
 class RecordedWorld:
     """Effects do not happen: their answers are in the record."""
 
     is_live = False
 
-    def __init__(self, recorder: Recorder, notes: Callable[[], Payload | None]) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        notes: Callable[[], Payload | None],
+        next_kind: Callable[[], str | None],
+    ) -> None:
         self._recorder = recorder
         self._notes = notes
+        self._next_kind = next_kind
 
     def secret(self, source: str, load: Callable[[], str]) -> str:
         """Return the surrogate that the record gives; the value is not loaded."""
@@ -292,6 +329,32 @@ class RecordedWorld:
         self._recorder.register_surrogate(payload)
         self._recorder.note(payload)
         return payload.surrogate
+
+    def credential(self, source: str, value: str) -> None:
+        """Copy the registration of a credential, if the recording has one at this point."""
+        recorder = self._recorder
+        if any(value in {known.value, known.surrogate} for known in recorder.scrubber.secrets):
+            return
+        if self._next_kind() != "SecretRegistered":
+            return
+        recorder.flush()
+        payload = self._notes()
+        if not isinstance(payload, SecretRegistered) or payload.source != source:
+            return
+        # The program may hold the true value, in its own source: then it is known here too.
+        if len(value) == len(payload.surrogate):
+            recorder.register(
+                Secret(
+                    number=payload.number,
+                    source=source,
+                    value=value,
+                    surrogate=payload.surrogate,
+                    public=payload.public,
+                )
+            )
+        else:
+            recorder.register_surrogate(payload)
+        recorder.note(payload)
 
     def inspect(self, record: int, body: bytes) -> None:
         """Copy what was suspected at this point."""

@@ -93,10 +93,9 @@ def test_what_a_replay_prints_and_reports_holds_no_more_than_that(replayed):
     assert hits(json.dumps(replayed.report).encode(), KEY, PUBLIC) == []
 
 
-@pytest.mark.xfail(reason="a token stream splits a key over JSON events", strict=True)
-@pytest.mark.parametrize("sizes", [(1,), (9, 3)])
+@pytest.mark.parametrize("sizes", [(1,), (9, 3), (14,), (40,)])
 def test_a_key_that_comes_back_token_by_token_is_hidden_too(tmp_path, sizes):
-    program = PROGRAMS / "streams.py"
+    program = PROGRAMS / "echo_stream.py"
     script = Script(default=Answer(echo=Echo(), piece_sizes=sizes))
     with ScriptedProvider(mode="wild", script=script) as provider:
         variables = {"BASE_URL": provider.base_url, "ANTHROPIC_API_KEY": KEY}
@@ -112,7 +111,10 @@ def test_a_key_that_comes_back_token_by_token_is_hidden_too(tmp_path, sizes):
 def test_the_scanners_find_a_planted_key(tmp_path):
     """The same program and key, but the key lies where no rule calls it one."""
     text = PROGRAM.read_text().replace('os.environ["ANTHROPIC_API_KEY"]', 'os.environ["PLANTED"]')
-    text = text.replace("base_url=BASE_URL,", "base_url=BASE_URL, api_key=KEY,")
+    text = text.replace("base_url=BASE_URL,", 'base_url=BASE_URL, api_key="of no interest",')
+    text = text.replace('headers={"authorization": f"Bearer {KEY}"}', "")
+    text = text.replace("user:{KEY}@", "")
+    text = text.replace("    await client.close()", "    print(KEY)\n    await client.close()")
     program = tmp_path / "planted.py"
     program.write_text(text)
     with ScriptedProvider(mode="wild", script=SCRIPT) as provider:
