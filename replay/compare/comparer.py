@@ -55,6 +55,8 @@ class Comparer:
         self._places = places
         self._frontier = Frontier()
         self.derived_computed = 0
+        #: The record that cannot be compared, because it was erased with its salt.
+        self.erased_at: int | None = None
 
     @property
     def root(self) -> bytes:
@@ -71,6 +73,8 @@ class Comparer:
         seq = entry.header.seq
         recorded = self._history.take(seq)
         if recorded is None or recorded.raw != entry.raw:
+            if recorded is not None and _is_erased(recorded, entry):
+                self.erased_at = seq
             return self._explain(entry, recorded)
         self._frontier.append(event_leaf(entry.raw))
         if entry.header.kind in _DERIVED:
@@ -187,6 +191,15 @@ class Comparer:
     def _only(self, recorded: Entry) -> Sequence[FieldChange]:
         payload = self._payload(recorded)
         return () if payload is None else changed_fields(payload, None)
+
+
+def _is_erased(recorded: Entry, computed: Entry) -> bool:
+    """Return whether only the commitment differs, to parts that are gone with their salts."""
+    gone = any(part.data is None and not part.salt for part in recorded.brought)
+    commitment = computed.header.commitment
+    return gone and (
+        msgspec.structs.replace(recorded.header, commitment=commitment) == computed.header
+    )
 
 
 def _text(value: object) -> str:

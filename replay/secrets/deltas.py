@@ -1,8 +1,9 @@
 """Secrets in token streams: a value split over the deltas of an event stream.
 
 A model that repeats a key sends it a few characters at a time, each inside a JSON event of its own,
-so no run of bytes holds it. The strings of one member (``text``, ``partial_json`` …) are one channel,
-and each channel is scrubbed as the stream of characters that the program will put together.
+so no run of bytes holds it. The strings of one member (``text``, ``partial_json`` …) are one
+channel, and each channel is scrubbed as the stream of characters that the program will put
+together.
 """
 
 from __future__ import annotations

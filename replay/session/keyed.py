@@ -131,6 +131,6 @@ def replay_keyed(
             end_run(recorder, value, error)
     except Halted as halted:
         if not isinstance(halted.__cause__, Diverged):
-            raise
+            raise halted.__cause__ or halted from None
         difference = halted.__cause__.divergence
     return KeyedReport(started.run, comparer, difference, value, error)

@@ -170,6 +170,9 @@ class _Recorded:
                 raise cause or halted from None
         except ErasedPayloadError as error:
             verdict, notes = "erased", (str(error),)
+        if self._comparer.erased_at is not None:
+            verdict, divergence = "erased", None
+            notes = (f"payload and salt are erased: event {self._comparer.erased_at}",)
         if (
             divergence is not None
             and checked.completeness != "sealed"
@@ -180,10 +183,8 @@ class _Recorded:
         if verdict == "diverged" and guard.attempts:
             # The way out is the cause; that the program went on differently is the effect.
             verdict = "refused"
-            notes = (
-                f"{guard.attempts[0]} was refused: nothing leaves the process during a replay;"
-                " give it a door when recording, or wrap it in an effect",
-            )
+            what = f"{guard.attempts[0]} was refused: nothing leaves the process during a replay"
+            notes = (f"{what}; wrap it in an effect when recording",)
         root = self._comparer.root.hex()
         if verdict == "identical" and (
             root != checked.root or self._comparer.size != self._history.size

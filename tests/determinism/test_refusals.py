@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from time import sleep as sleep_bound_early
 
 import pytest
@@ -78,3 +81,51 @@ def test_a_sleep_bound_early_is_a_timer_of_the_schedule_too(tmp_path):
     store.close()
     assert recording.result() >= 0.099
     assert report.verdict == "identical"
+
+
+async def starts_a_process():
+    subprocess.run([sys.executable, "-c", ""], check=True)  # noqa: ASYNC221 - as users do
+    print("done")
+
+
+def test_a_way_out_in_a_replay_is_refused_and_named_as_the_cause(tmp_path):
+    recording = record(starts_a_process, tmp_path)
+    recording.result()
+    store = DuckDBStore.open(recording.directory, read_only=True)
+
+    report = replay_log(store, lambda: asyncio.run(starts_a_process()), dialects=())
+
+    store.close()
+    assert report.verdict == "refused"
+    assert "subprocess.Popen was refused" in report.notes[0]
+    assert report.live_effects == 0
+
+
+def test_nobody_reading_the_output_is_no_divergence(tmp_path, monkeypatch):
+    async def main():
+        print("words")
+
+    recording = record(main, tmp_path)
+    store = DuckDBStore.open(recording.directory, read_only=True)
+
+    full = Path("/dev/full").open("w")  # noqa: SIM115 - closing it fails, too
+    monkeypatch.setattr(sys, "stdout", full)
+    report = replay_log(store, lambda: asyncio.run(main()), dialects=())
+    with contextlib.suppress(OSError):
+        full.close()
+
+    store.close()
+    assert report.verdict == "identical"
+
+
+async def records_another_run():
+    record_program(lambda: None, entry="inner", workspace="never", dialects=())
+
+
+def test_a_run_inside_a_run_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recording = record(records_another_run, tmp_path / "ws")
+
+    with pytest.raises(UsageError, match="already"):
+        recording.result()
+    assert not (tmp_path / "never").exists()

@@ -81,10 +81,22 @@ def test_output_after_a_reading_comes_out_while_the_program_waits(tmp_path, monk
         for _ in range(5000):
             if out.buffer.getvalue():
                 return True
-            time.sleep(0.001)
+            await asyncio.sleep(0.001)
         return False
 
-    assert identical(main, tmp_path).result() is True
+    # It looks behind the door, so it is no program to replay.
+    assert replay.record(main, workspace=tmp_path, dialects=()).result() is True
+
+
+def test_readings_cut_short_by_output_replay(tmp_path, capsys):
+    async def main():
+        for step in range(3):
+            print(step, time.time() > 0)
+            await asyncio.sleep(0.001)
+
+    identical(main, tmp_path)
+
+    assert capsys.readouterr().out == "0 True\n1 True\n2 True\n" * 2
 
 
 def test_output_left_in_a_buffer_at_the_end_is_in_the_record(tmp_path, capsys):
