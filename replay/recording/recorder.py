@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from replay.events.entry import Entry
 from replay.events.header import Header, encode_header
 from replay.events.kinds import (
@@ -138,10 +140,8 @@ class Recorder:
         if output is None:
             output = self._output = PendingOutput(actor, stream)
         marks = output.marks
-        if marks and marks[-1][0] == self._chunk_count:
-            marks[-1] = (self._chunk_count, marks[-1][1] + len(data))
-        else:
-            marks.append((self._chunk_count, len(data)))
+        earlier = marks.pop()[1] if marks and marks[-1][0] == self._chunk_count else 0
+        marks.append((self._chunk_count, earlier + len(data)))
         output.data.append(data)
 
     def register(self, secret: Secret) -> None:
@@ -149,22 +149,9 @@ class Recorder:
         self.scrubber.add(secret)
         self.scrubbing = True
 
-    def shown(self, text: str) -> str:
-        """Return text of the program's as a record may hold it: no secrets, no half characters."""
-        data = text.encode("utf-8", "backslashreplace")
-        return (self.scrubber.scrub(data) if self.scrubbing else data).decode("utf-8", "replace")
-
     def register_surrogate(self, registered: SecretRegistered) -> None:
         """Know a surrogate from the record; the value stays unknown."""
-        self.register(
-            Secret(
-                number=registered.number,
-                source=registered.source,
-                value=None,
-                surrogate=registered.surrogate,
-                public=registered.public,
-            )
-        )
+        self.register(Secret(value=None, **msgspec.structs.asdict(registered)))
 
     # --- inputs -------------------------------------------------------------------------------
 

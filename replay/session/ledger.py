@@ -97,9 +97,14 @@ class TaskLedger:
         child.number = seq
         child.learn(parent, seq, parent.lamport)
 
+    def _shown(self, text: str) -> str:
+        """Return text of the program's as a record may hold it: no secrets, no half characters."""
+        data = text.encode("utf-8", "backslashreplace")
+        return self._recorder.scrubber.scrub(data).decode("utf-8", "replace")
+
     def _label(self, parent: Actor, child: Actor, label: str) -> None:
         # As the record shows it: the seed derives from it, in a replay from nothing else.
-        child.label = label = self._recorder.shown(label)
+        child.label = label = self._shown(label)
         child.ordinal = parent.children.get(label, 0)
         parent.children[label] = child.ordinal + 1
         child.seed = derive(
