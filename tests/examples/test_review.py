@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = Path("examples/review/review.py")
 
 
-def ritornello(*arguments, cwd, **environment):
+def ritornello(*arguments, cwd, seconds=50, **environment):
     return subprocess.run(
         [sys.executable, "-m", "orchestrator.cli", *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=seconds,
         check=False,
     )
 
@@ -42,13 +42,14 @@ def repository(path):
     return path
 
 
-def reviewed_and_replayed_elsewhere(tmp_path, base_url):
+def reviewed_and_replayed_elsewhere(tmp_path, base_url, seconds=50):
     here = repository(tmp_path / "here")
     there = tmp_path / "there"
     (there / EXAMPLE.parent).mkdir(parents=True)
     shutil.copy(ROOT / EXAMPLE, there / EXAMPLE)
     live = {"ANTHROPIC_BASE_URL": base_url, "ANTHROPIC_API_KEY": "unused"}
-    recorded = ritornello("run", str(EXAMPLE), '{"revision": "HEAD"}', cwd=here, **live)
+    arguments = '{"revision": "HEAD"}'
+    recorded = ritornello("run", str(EXAMPLE), arguments, cwd=here, seconds=seconds, **live)
     assert recorded.returncode == 0, recorded.stderr
     exported = ritornello("export", "last", "-o", str(there / "run.ritornello"), cwd=here)
     assert exported.returncode == 0, exported.stderr
@@ -88,7 +89,7 @@ def test_a_review_by_the_real_local_model_replays_without_it(tmp_path):
     )
     try:
         address = server.stdout.readline().strip()
-        _, report, _ = reviewed_and_replayed_elsewhere(tmp_path, address)
+        _, report, _ = reviewed_and_replayed_elsewhere(tmp_path, address, seconds=500)
     finally:
         server.terminate()
         server.wait()
