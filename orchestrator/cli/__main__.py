@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from orchestrator.cli.verbs import VERBS, overview
@@ -13,8 +15,10 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command and end the process."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    sys.stderr.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell closed it: `>&-`
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        getattr(sys, name).reconfigure(errors="backslashreplace")
     verb, *arguments = sys.argv[1:] or ["--help"]
     if verb in {"--help", "-h", "help"}:
         sys.stdout.write(overview())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from replay.compare.keyed import KeyedComparer
 from replay.doors.context import DoorContext
-from replay.errors import IntegrityError, WorkflowError
+from replay.errors import WorkflowError
 from replay.events.digest import SALT_BYTES
 from replay.events.parts import PartTable
 from replay.guard.process import ProcessGuard
@@ -19,7 +19,7 @@ from replay.session.answers import RecordedAnswers
 from replay.session.ending import end_run
 from replay.session.extensions import load_dialects
 from replay.session.ledger import TaskLedger
-from replay.session.replay import write_out
+from replay.session.replay import checked_start, write_out
 from replay.session.stage import Stage
 from replay.sources.identity import IdentityIndex
 from replay.sources.keyed import KeyedInputs
@@ -89,9 +89,7 @@ def replay_keyed(
         IntegrityError: the record cannot be read.
     """
     index = IdentityIndex(reader)
-    started = index.started
-    if started is None:
-        raise IntegrityError("the first record is not the start of a run", where="event 0")
+    started = checked_start(index.started)
     comparer = KeyedComparer(index)
     recorder = Recorder(
         comparer, PartTable(lambda _: bytes(SALT_BYTES)), Scrubber(), index.start_time

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from replay.log.port import LogReader, Store
     from replay.recording.divergence import Divergence
 
-__all__ = ["replay_log", "write_out"]
+__all__ = ["checked_start", "replay_log", "write_out"]
 
 T = TypeVar("T")
 _SEED: Final = re.compile("[0-9a-f]{32}")
@@ -88,9 +88,23 @@ def replay_log(
 def _first_record(history: History) -> RunStarted:
     entry = history.entry(0)
     payload = None if entry is None else history.payload(entry)[0]
+    return checked_start(payload)
+
+
+def checked_start(payload: object) -> RunStarted:
+    """Return the start of a run if it is one that a recorder writes.
+
+    Raises:
+        IntegrityError: it is not; a record is hostile.
+    """
     if not isinstance(payload, RunStarted):
         raise IntegrityError("the first record is not the start of a run", where="event 0")
-    if _SEED.fullmatch(payload.seed) is None or payload.flags.get("collect_every", 0) < 1:
+    flags = payload.flags
+    if (
+        _SEED.fullmatch(payload.seed) is None
+        or flags.get("collect_every", 0) < 1
+        or flags.get("busy_callbacks", 0) < 1
+    ):
         raise IntegrityError("the start of the run holds no seed or schedule", where="event 0")
     return payload
 

@@ -18,7 +18,9 @@ from tests.support.recordings import ListReader, Recording, changed, run_started
 
 
 def started(**fields) -> RunStarted:
-    first = msgspec.structs.replace(run_started(), flags={"collect_every": 256})
+    first = msgspec.structs.replace(
+        run_started(), flags={"busy_callbacks": 4096, "collect_every": 256}
+    )
     return msgspec.structs.replace(first, **fields)
 
 
