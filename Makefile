@@ -37,12 +37,12 @@ demo: .venv/.installed ## record, replay and tamper with a run; offline, no key 
 	@$(RUN)/ritornello demo
 
 test: .venv-dev/.installed ## the tests, a sample of those that take minutes
-	@$(DEV)/python -m pytest -n $(JOBS) -m 'not full'
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-sample} $(DEV)/python -m pytest -n $(JOBS) -m 'not full'
 
 # Apart from `make test`: tracing doubles the time, and programs that run as processes of their own
 # are not traced.
 coverage: .venv-dev/.installed ## the tests that need no other process, with the coverage floor
-	@$(DEV)/python -m pytest -q -n $(JOBS) -m 'not full' tests/unit tests/contract tests/property \
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-sample} $(DEV)/python -m pytest -q -n $(JOBS) -m 'not full' tests/unit tests/contract tests/property \
 	  tests/stateful tests/determinism tests/fault \
 	  --cov --cov-report=term:skip-covered --cov-report=xml:.coverage.xml
 

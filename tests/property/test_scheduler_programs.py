@@ -29,7 +29,7 @@ def test_a_drawn_program_replays_identically(rng, seed):
 
 @pytest.mark.full
 @pytest.mark.timeout(900)
-@settings(_SLOW, max_examples=500)
+@settings(_SLOW, max_examples=120)
 @given(st.randoms(use_true_random=False), st.integers(0, 1000))
 def test_very_many_drawn_programs_replay_identically(rng, seed):
     check(draw_program(rng), seed)
