@@ -489,7 +489,10 @@ def test_a_checkpoint_beside_the_commits_shortens_the_write_ahead_file(tmp_path,
         batch = run.take(5)
         store.append(batch)
         entries += batch
-        sizes.append(wal.stat().st_size if wal.exists() else 0)
+        try:
+            sizes.append(wal.stat().st_size)
+        except FileNotFoundError:  # a checkpoint has just taken it away
+            sizes.append(0)
 
     assert any(after < before for before, after in pairwise(sizes))
     assert list(store.entries()) == entries
