@@ -69,7 +69,7 @@ class RunStarted(PayloadBase, frozen=True, tag="RunStarted"):
 
     Attributes:
         run: the run's id (a ULID).
-        entry: what was run: ``command`` with its argument list, or ``module:qualname``.
+        entry: what was run: ``command`` with its argument list, or ``file.py:qualname``.
         arguments: argument list of the command, or JSON of the call's arguments.
         directory: working directory when it started.
         seed: run seed, 32 hex digits; each task's seed derives from it.
