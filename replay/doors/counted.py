@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from replay.own_locks import OwnLock
 
 __all__ = ["CountedDoor"]
 
@@ -12,7 +12,7 @@ class CountedDoor:
 
     def __init__(self) -> None:
         self._count = 0
-        self._lock = threading.Lock()
+        self._lock = OwnLock()
 
     def install(self) -> None:
         """Make sure that the door is in place; call :meth:`remove` once for each call."""

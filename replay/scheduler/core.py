@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from _thread import allocate_lock, get_ident
+from _thread import get_ident
 from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal
 
+from replay.own_locks import OwnLock
 from replay.scheduler.actor import Actor
 from replay.scheduler.ports import FAR, Halted, Inputs, Ledger, Nudged, Stalled
 from replay.scheduler.timers import Timers
@@ -52,7 +53,7 @@ class Participant:
         self.queued = False
         self.alive = True
         self.ident = 0
-        self.gate = allocate_lock()
+        self.gate = OwnLock()
         self.gate.acquire()
 
 
@@ -64,7 +65,8 @@ class Scheduler:
         ledger: who is told of tasks and threads.
         start: claimed time at the start, microseconds since the Unix epoch.
         monotonic: the monotonic clock at that moment, microseconds.
-        collect_every: idle points between two full garbage collections.
+        collect_every: idle points between two garbage collections; 0 for none.
+        collect_full_every: collections of which one is full; the others leave what is old alone.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Scheduler:
         start: int,
         monotonic: int,
         collect_every: int,
+        collect_full_every: int = 1,
     ) -> None:
         self.inputs = inputs
         self.ledger = ledger
@@ -95,6 +98,19 @@ class Scheduler:
         #: Set while engine code runs on a participant's thread: the doors let it through.
         self.inside = False
         self.halted: BaseException | None = None
+        #: Idle points between two collections, 0 for none; and whether they are really made,
+        #: which must not be where other runs share the heap.
+        self.collect_every = collect_every
+        self.collects = True
+        self._full_every = collect_every * collect_full_every
+        #: Turns that were handed on, for whoever watches from outside.
+        self.turns = 0
+        #: What the main thread does before it goes on: the program's handlers of signals.
+        self.interrupts: deque[Callable[[], None]] = deque()
+        #: Takes a signal that entered; set by whoever keeps the program's handlers.
+        self.signalled: Callable[[str], None] = lambda _: None
+        #: Told of a connection that a loop is asked for; stops the run.
+        self.connecting: Callable[[str], None] = lambda _: None
         #: Called at idle points after an import until it returns True: libraries come late.
         self.late_patches: list[Callable[[], bool]] = []
         self._offset = start - monotonic
@@ -102,7 +118,6 @@ class Scheduler:
         self._runnable: deque[Participant] = deque()
         self._numbers = 0
         self._idle_points = 0
-        self._collect_every = collect_every
         self._collected_before = True
         self._modules = 0
 
@@ -152,7 +167,11 @@ class Scheduler:
     def wait(self, ready: Sized) -> None:
         """Give up the baton until ``ready`` is not empty. Called by the holder only."""
         me = self.current
-        while not ready:
+        while True:
+            if self.interrupts:
+                self.interrupt()
+            if ready:
+                return
             if self.halted is not None:
                 raise Halted from self.halted
             if self._runnable:
@@ -163,6 +182,30 @@ class Scheduler:
                 except Stalled as stalled:
                     # Whichever thread happened to look; the verdict is the whole program's.
                     self.halt(stalled)
+
+    def interrupt(self) -> None:
+        """Run the program's signal handlers, if this is its main thread; they may raise."""
+        while self.interrupts and self.current.number == 0 and self.halted is None:
+            self.interrupts.popleft()()
+
+    def count_turn(self) -> None:
+        """Count a turn of a thread that looks again and again; inputs enter as into a busy loop."""
+        self.ran += 1
+        if self.ran >= self.limit:
+            self.busy()
+
+    def pass_turn(self) -> None:
+        """Let others run first: the running thread asked for what was not there, and asks again."""
+        self.count_turn()
+        me = self.current
+        if self._runnable:
+            me.queued = True
+            self._runnable.append(me)
+            self._hand_to(self._next(), me)
+        if self.halted is not None:
+            raise Halted from self.halted
+        if self.interrupts:
+            self.interrupt()
 
     def join(self, participant: Participant) -> None:
         """A new thread waits here for the baton for the first time."""
@@ -198,6 +241,7 @@ class Scheduler:
         return participant
 
     def _hand_to(self, other: Participant, me: Participant) -> None:
+        self.turns += 1
         self.current = other
         other.gate.release()
         me.gate.acquire()
@@ -211,9 +255,12 @@ class Scheduler:
         self.inside = True
         try:
             self._idle_points += 1
-            if self._idle_points % self._collect_every == 0:
-                self.inside = False
-                gc.collect()  # finalizers are the program's code and may make somebody ready
+            if self.collect_every and self._idle_points % self.collect_every == 0:
+                if self.collects:
+                    self.inside = False
+                    # Finalizers are the program's code and may make somebody ready. What is old is
+                    # looked at less often: a framework's modules are a million objects.
+                    gc.collect(1 if self._idle_points % self._full_every else 2)
                 return
             if self.late_patches and len(sys.modules) != self._modules:
                 self._modules = len(sys.modules)
@@ -278,6 +325,8 @@ class Scheduler:
     def start(self) -> None:
         """Begin: garbage is collected at counted points only, from here on."""
         self.limit = self.inputs.busy_limit(0)
+        if not self.collects:
+            return
         self._collected_before = gc.isenabled()
         # What an earlier run left is finalized by code of its program, which is not of this one.
         self.inside = True
@@ -288,7 +337,9 @@ class Scheduler:
 
     def stop(self) -> None:
         """End: give garbage collection back."""
+        self.timers.clear()
+        if not self.collects:
+            return
         gc.unfreeze()
         if self._collected_before:
             gc.enable()
-        self.timers.clear()

@@ -40,7 +40,12 @@ class Handle(asyncio.Handle):
         self._cancelled = False
         self._repr = None
         self._source_traceback = None
-        self.stamp = _stamp(loop, context)
+        # As in `_stamp`, written out: a handle is made for every step of a task.
+        giver = loop.scheduler.actor()
+        taker = context.get(ACTOR)
+        self.stamp = (
+            None if taker is giver or (taker is not None and taker.number < 0) else giver.stamp()
+        )
 
 
 class TimerHandle(asyncio.TimerHandle):

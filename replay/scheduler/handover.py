@@ -14,6 +14,7 @@ import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from replay.own_locks import OwnLock
 from replay.scheduler.loop import DeterministicLoop
 
 if TYPE_CHECKING:
@@ -28,27 +29,30 @@ _ATTRIBUTE = "_ritornello_stamps"
 
 def install() -> None:
     """Wrap the asyncio classes; counted, so that several runs may overlap."""
-    _Installed.count += 1
-    if _Installed.count > 1:
-        return
-    for owner, name, wrap in _WRAPPERS:
-        original = getattr(owner, name)
-        _Installed.originals.append((owner, name, original))
-        setattr(owner, name, functools.wraps(original)(wrap(original)))
+    with _Installed.lock:
+        _Installed.count += 1
+        if _Installed.count > 1:
+            return
+        for owner, name, wrap in _WRAPPERS:
+            original = getattr(owner, name)
+            _Installed.originals.append((owner, name, original))
+            setattr(owner, name, functools.wraps(original)(wrap(original)))
 
 
 def remove() -> None:
     """Undo one :func:`install`."""
-    _Installed.count -= 1
-    if _Installed.count == 0:
-        while _Installed.originals:
-            owner, name, original = _Installed.originals.pop()
-            setattr(owner, name, original)
+    with _Installed.lock:
+        _Installed.count -= 1
+        if _Installed.count == 0:
+            while _Installed.originals:
+                owner, name, original = _Installed.originals.pop()
+                setattr(owner, name, original)
 
 
 class _Installed:
     """What is wrapped now. Process-wide, as the classes are."""
 
+    lock = OwnLock()
     count = 0
     originals: list[tuple[Any, str, Any]] = []  # noqa: RUF012 - emptied by remove()
     anyio = False
@@ -247,6 +251,11 @@ class _OrderedSet(dict[Any, None]):
 
 def patch_anyio() -> bool:
     """Order the sets inside anyio's cancel scopes, once anyio is there; return whether it is."""
+    with _Installed.lock:
+        return _patch_anyio()
+
+
+def _patch_anyio() -> bool:
     if _Installed.anyio:
         return True
     backend = sys.modules.get("anyio._backends._asyncio")

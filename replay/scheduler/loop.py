@@ -1,12 +1,14 @@
 """The deterministic event loop: a ready queue and timers, no selector, no socket.
 
-It derives from AbstractEventLoop, so what it does not offer is refused by asyncio itself. What it
+What it does not offer is refused by name, or by asyncio itself. What it
 runs is decided by :class:`replay.scheduler.core.Scheduler`; it only keeps callbacks in order.
 """
 
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import signal
 import sys
 import weakref
 from _thread import get_ident
@@ -15,8 +17,10 @@ from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defi
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from replay.errors import UsageError
 from replay.scheduler.core import ACTOR, Scheduler
 from replay.scheduler.handle import Handle, TimerHandle
+from replay.scheduler.outside import OutsideMethods
 from replay.scheduler.ports import FAR, Halted
 from replay.scheduler.tasks import Future, Task
 from replay.scheduler.workers import Workers, run_in_worker
@@ -32,7 +36,7 @@ __all__ = ["DeterministicLoop"]
 T = TypeVar("T")
 
 
-class DeterministicLoop(asyncio.AbstractEventLoop):
+class DeterministicLoop(OutsideMethods):
     """An event loop of one run."""
 
     def __init__(self, scheduler: Scheduler, workers: Workers) -> None:
@@ -67,6 +71,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
             raise RuntimeError("Event loop is closed")
         handle = Handle(callback, args, self, context)
         self._ready.append(handle)
+        if (own := self._participant) is not None and own is not self.scheduler.current:
+            self.scheduler.wake(own)  # an answer may enter while another thread has the baton
         return handle
 
     def call_soon_threadsafe(  # type: ignore[override]
@@ -81,8 +87,6 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
                 "use asyncio.to_thread or loop.run_in_executor"
             )
         handle = self.call_soon(callback, *args, context=context)
-        if self._participant is not None:
-            self.scheduler.wake(self._participant)
         if self.scheduler.inside:
             self.scheduler.inputs.nudge()  # a signal handler ran while the engine waited
         return handle
@@ -166,11 +170,38 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
     def run_in_executor(  # type: ignore[override]
         self, executor: object, func: Callable[..., T], *args: Any
     ) -> Future[T]:
-        """Run a function in a worker thread of the schedule."""
-        return run_in_worker(self._workers, self, executor, func, args)
+        """Run a function in a worker thread of the schedule, or in a pool of the program's."""
+        if executor is None:
+            return run_in_worker(self._workers, self, func, args)
+        if not isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            raise UsageError(
+                f"{type(executor).__name__} runs code outside the schedule",
+                hint="use threads, or wrap the call in an effect",
+            )
+        waited: Future[T] = asyncio.wrap_future(  # type: ignore[assignment]
+            executor.submit(func, *args), loop=self
+        )
+        return waited
 
     def set_default_executor(self, executor: object) -> None:
         """Accept and ignore: worker threads belong to the schedule."""
+
+    def add_signal_handler(  # type: ignore[override]
+        self, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Run a callback when a signal enters; only the program's main thread may ask."""
+        handle = Handle(callback, args, self, None)
+
+        def receive(_number: int, _frame: object) -> None:
+            if not self._closed:
+                self.call_soon_threadsafe(handle._run)
+
+        signal.signal(sig, receive)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Give a signal back to Python; return whether it had a handler."""
+        default = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
+        return signal.signal(sig, default) not in {default, None}
 
     # --- debugging and errors -----------------------------------------------------------------
 
@@ -265,6 +296,8 @@ class DeterministicLoop(asyncio.AbstractEventLoop):
                 scheduler.ledger.settle()
             if scheduler.ran >= scheduler.limit:
                 scheduler.busy()
+                if scheduler.interrupts:
+                    scheduler.interrupt()
             handle = ready.popleft()
             if handle._cancelled:
                 continue

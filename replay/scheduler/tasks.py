@@ -24,14 +24,23 @@ __all__ = ["Future", "Task"]
 T = TypeVar("T")
 
 
+# Bound once: a future is made for every effect, and `super()` costs as much as the call.
+_future_init = asyncio.Future.__init__
+_future_set_result = asyncio.Future.set_result
+_future_result = asyncio.Future.result
+_future_await = asyncio.Future.__await__
+
+
 class Future(asyncio.Future[T]):
     """A future of the deterministic loop."""
 
+    # What the setter knows; of the class until there is a setter.
+    _knowledge: Stamp | None = None
+
     def __init__(self, *, loop: DeterministicLoop) -> None:
-        self._number = loop.scheduler.number()
-        self._knowledge: Stamp | None = None
-        self._scheduler = loop.scheduler
-        super().__init__(loop=loop)
+        self._scheduler = scheduler = loop.scheduler
+        self._number = scheduler.number()
+        _future_init(self, loop=loop)
 
     def __hash__(self) -> int:
         return self._number
@@ -39,7 +48,7 @@ class Future(asyncio.Future[T]):
     def set_result(self, result: T, /) -> None:
         """Set the result and remember what the setter knows."""
         self._knowledge = self._scheduler.actor().stamp()
-        super().set_result(result)
+        _future_set_result(self, result)
 
     def set_exception(self, exception: type | BaseException, /) -> None:
         """Set the exception and remember what the setter knows."""
@@ -48,8 +57,9 @@ class Future(asyncio.Future[T]):
 
     def result(self) -> T:
         """Return the result; the caller takes over the setter's knowledge."""
-        self._hand_over()
-        return super().result()
+        if self._knowledge is not None:
+            self._scheduler.actor().receive(self._knowledge)
+        return _future_result(self)
 
     def exception(self) -> BaseException | None:
         """Return the exception; the caller takes over the setter's knowledge."""
@@ -58,8 +68,9 @@ class Future(asyncio.Future[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         """Wait for the result; a finished future hands over its setter's knowledge at once."""
-        self._hand_over()
-        return super().__await__()
+        if self._knowledge is not None:
+            self._hand_over()
+        return _future_await(self)
 
     def _hand_over(self) -> None:
         if self._knowledge is not None:
