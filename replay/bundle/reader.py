@@ -20,6 +20,8 @@ from replay.bundle.records import iter_entries
 from replay.bundle.verification import Verified, verify_entries
 from replay.errors import BundleError, ProofError
 from replay.events.entry import Entry, Part
+from replay.events.header import decode_header
+from replay.log.port import DecodeHeader, Line, lean_of
 from replay.tree.note import Checkpoint, NoteSignature, parse_checkpoint
 
 __all__ = ["BundleReader"]
@@ -97,14 +99,25 @@ class BundleReader:
         """Return the number of records."""
         return self.manifest.size
 
-    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+    def entries(
+        self, first: int = 0, last: int | None = None, *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Entry]:
         """Yield records with positions in [first, last), ascending, no gaps.
 
         Raises:
             BundleError: a record is malformed; names it.
         """
         size = self.manifest.size
-        return iter_entries(self._members, first, size if last is None else min(last, size))
+        end = size if last is None else min(last, size)
+        return iter_entries(self._members, first, end, decode)
+
+    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+        """Yield all records in order, a batch at a time: whole where the kind is wanted.
+
+        Raises:
+            BundleError: a record is malformed; names it.
+        """
+        return lean_of(self.entries(), wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.

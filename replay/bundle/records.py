@@ -14,11 +14,14 @@ from replay.errors import BundleError, IntegrityError
 from replay.events.entry import Entry, Part
 from replay.events.header import Header, decode_header
 from replay.events.refs import RefsDecoder
+from replay.log.port import DecodeHeader
 
 __all__ = ["iter_entries"]
 
 
-def iter_entries(members: Members, first: int, last: int) -> Iterator[Entry]:
+def iter_entries(
+    members: Members, first: int, last: int, decode: DecodeHeader = decode_header
+) -> Iterator[Entry]:
     """Yield the records with positions in [first, last), at most the run's.
 
     Part lists are deltas from the first record on, so reading from the middle passes over the
@@ -37,7 +40,7 @@ def iter_entries(members: Members, first: int, last: int) -> Iterator[Entry]:
         if seq >= last:
             return
         try:
-            header = decode_header(raw, seq)
+            header = decode(raw, seq)
         except IntegrityError as error:
             name = members.name_of("headers", seq)
             raise BundleError(error.message, member=name, event=seq) from None

@@ -11,24 +11,26 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from replay.compare.contents import first_difference
 from replay.compare.fields import changed_fields, nearest
 from replay.errors import IntegrityError
 from replay.events.kinds import CATALOGUE, role_of
 from replay.recording.divergence import Category, Divergence, FieldChange
 from replay.recording.place import place
-from replay.tree import Frontier, event_leaf
+from replay.tree import Frontier, event_leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from replay.events.entry import Entry
-    from replay.log.port import Store
     from replay.sources.history import History
 
 __all__ = ["Comparer"]
 
 #: How far ahead a record is looked for that the program did too early.
 _LOOK_AHEAD: Final = 256
+#: The tree grows by so many records at once, level by level.
+_HASHED_AT_ONCE: Final = 512
 _DERIVED: Final = frozenset(kind for kind, role in CATALOGUE.items() if role == "derived")
 _CAUSAL: Final = ("causes", "lamport", "task", "participant", "trigger", "index", "time")
 
@@ -38,7 +40,7 @@ class Comparer:
 
     Args:
         history: the recorded run.
-        keep: a store that takes the replay's own log, or None to keep only its tree.
+        keep: takes each record for the replay's own log, or None to keep only its tree.
         places: finds the recorded place of a record in the user's program, for explanations.
     """
 
@@ -47,13 +49,15 @@ class Comparer:
     def __init__(
         self,
         history: History,
-        keep: Store | None = None,
+        keep: Callable[[Entry], None] | None = None,
         places: Callable[[int], str | None] = lambda _: None,
     ) -> None:
         self._history = history
         self._keep = keep
         self._places = places
         self._frontier = Frontier()
+        self._unhashed: list[bytes] = []
+        self._size = 0
         self.derived_computed = 0
         #: The record that cannot be compared, because it was erased with its salt.
         self.erased_at: int | None = None
@@ -61,27 +65,45 @@ class Comparer:
     @property
     def root(self) -> bytes:
         """Root of the replay's own tree so far."""
+        self._settle()
         return self._frontier.root()
 
     @property
     def size(self) -> int:
         """Number of records that were equal so far."""
-        return self._frontier.size
+        return self._size
+
+    def take(self, kind: str, raw: bytes) -> bool:
+        """Compare the next computed record by its header bytes; False if they are not equal."""
+        if self._keep is not None or self._history.take(self._size) != raw:
+            return False
+        self._equal(kind, raw)
+        return True
 
     def put(self, entry: Entry) -> Divergence | None:
-        """Compare the next computed record."""
-        seq = entry.header.seq
-        recorded = self._history.take(seq)
-        if recorded is None or recorded.raw != entry.raw:
-            if recorded is not None and _is_erased(recorded, entry):
-                self.erased_at = seq
-            return self._explain(entry, recorded)
-        self._frontier.append(event_leaf(entry.raw))
-        if entry.header.kind in _DERIVED:
+        """Compare the next computed record whole: to keep it, or to say how it differs."""
+        seq = self._size
+        if self._keep is not None and self._history.take(seq) == entry.raw:
+            self._equal(entry.header.kind, entry.raw)
+            self._keep(entry)
+            return None
+        recorded = self._history.whole(seq)
+        if recorded is not None and _is_erased(recorded, entry):
+            self.erased_at = seq
+        return self._explain(entry, recorded)
+
+    def _equal(self, kind: str, raw: bytes) -> None:
+        self._size += 1
+        if kind in _DERIVED:
             self.derived_computed += 1
-        if self._keep is not None:
-            self._keep.append([entry])
-        return None
+        self._unhashed.append(raw)
+        if len(self._unhashed) == _HASHED_AT_ONCE:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Let the tree grow over the records that were equal since it last did."""
+        self._frontier.extend(event_leaves(self._unhashed))
+        self._unhashed.clear()
 
     def after(self, seq: int, action: Callable[[], None]) -> None:
         """Run an action: a replay has nothing to wait for."""
@@ -140,10 +162,16 @@ class Comparer:
             recorded_place=recorded.place or self._places(header.seq),
             replayed_place=computed.place or place(),
             candidate=candidate,
-            note=""
-            if role_of(header.kind) == "derived"
-            else "the program did something before this input was complete",
+            note=self._note(recorded, computed, whole),
         )
+
+    def _note(self, recorded: Entry, computed: Entry, whole: bytes | None) -> str:
+        kind = computed.header.kind
+        if role_of(kind) != "derived":
+            return "the program did something before this input was complete"
+        if kind == recorded.header.kind == "FileWritten":
+            return first_difference(self._payload(recorded), whole)
+        return ""
 
     def _header_changes(self, recorded: Entry, computed: Entry) -> tuple[FieldChange, ...]:
         pairs = (

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyedComparer"]
 
-_QUESTIONS: Final = frozenset({"RequestSent", "EffectStarted"})
+_QUESTIONS: Final = frozenset({"RequestSent", "EffectStarted", "ProcessStarted"})
 _COMPARED: Final = _QUESTIONS | {"TaskSpawned"}
 
 
@@ -40,6 +40,10 @@ class KeyedComparer:
         self.inputs: KeyedInputs
         self.matched = 0
         self.asked: set[Identity] = set()
+
+    def take(self, kind: str, raw: bytes) -> bool:
+        """Ask for the whole record: identity stands in its payload."""
+        return False
 
     def put(self, entry: Entry) -> Divergence | None:
         """Compare a computed record, if it is of a kind that carries identity."""

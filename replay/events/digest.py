@@ -15,7 +15,7 @@ __all__ = [
     "SALT_BYTES",
     "content_hash",
     "derive",
-    "lookup_key",
+    "keyed_digest",
     "part_commitment",
     "payload_commitment",
     "payload_commitment_of",
@@ -25,8 +25,8 @@ SALT_BYTES: Final = 16
 COMMITMENT_BYTES: Final = 32
 
 # Copying a prepared hasher is a third cheaper than deriving the context key for every part.
-_PART: Final = blake3(derive_key_context="ritornello part v1")
-_PAYLOAD: Final = blake3(derive_key_context="ritornello payload v1")
+_part_hasher: Final = blake3(derive_key_context="ritornello part v1").copy
+_payload_hasher: Final = blake3(derive_key_context="ritornello payload v1").copy
 
 
 def content_hash(header: bytes) -> str:
@@ -41,9 +41,7 @@ def part_commitment(salt: bytes, data: bytes) -> bytes:
         salt: 16 bytes from the operating system, or empty for a part declared public.
         data: the exact bytes of the part.
     """
-    hasher = _PART.copy()
-    hasher.update(salt + data)
-    return hasher.digest()
+    return _part_hasher().update(salt + data).digest()
 
 
 def payload_commitment(commitments: Iterable[tuple[int, bytes]]) -> str:
@@ -59,17 +57,7 @@ def payload_commitment(commitments: Iterable[tuple[int, bytes]]) -> str:
 
 def payload_commitment_of(listed: bytes) -> str:
     """Return the hex payload commitment of an already encoded list of (size, commitment)."""
-    hasher = _PAYLOAD.copy()
-    hasher.update(listed)
-    return hasher.hexdigest()
-
-
-def lookup_key(data: bytes) -> bytes:
-    """Return the key under which the writer remembers a part, in memory only.
-
-    It is an unsalted digest, so it must never be stored, exported, named or indexed.
-    """
-    return blake3(data).digest()
+    return _payload_hasher().update(listed).hexdigest()
 
 
 def derive(context: str, *material: bytes) -> bytes:
@@ -78,3 +66,17 @@ def derive(context: str, *material: bytes) -> bytes:
     for piece in material:
         hasher.update(len(piece).to_bytes(8, "little") + piece)
     return hasher.digest()
+
+
+def keyed_digest(key: bytes, pieces: Iterable[bytes]) -> str:
+    """Return the hex BLAKE3 of a content under a key of the run, for what no record can hold.
+
+    Args:
+        key: what only this run has, so that equal contents of two runs do not show.
+        pieces: the content, in order; where it is cut is of no moment.
+    """
+    hasher = blake3(derive_key_context="ritornello content v1")
+    hasher.update(len(key).to_bytes(8, "little") + key)
+    for piece in pieces:
+        hasher.update(piece)
+    return hasher.hexdigest()

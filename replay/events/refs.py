@@ -66,14 +66,14 @@ class RefsDecoder:
             IntegrityError: the stored form is malformed, over the limit or refers to nothing.
         """
         path = (header.task, header.kind)
-        before = self._previous.get(path, ())
-        if stored == _SAME_ONE and len(before) == 1:
-            return before
         if stored.startswith(_ONE_NEW):
             one = _single(stored)
             if one is not None:
                 self._previous[path] = single = (one,)
                 return single
+        before = self._previous.get(path, ())
+        if stored == _SAME_ONE and len(before) == 1:
+            return before
         where = f"event {header.seq}"
         numbers = _read_all(stored, where)
         if len(numbers) < 3:
@@ -97,9 +97,19 @@ def _write(out: bytearray, number: int) -> None:
 
 def _single(stored: bytes) -> int | None:
     """Return the ordinal where exactly one new part is stored, the most frequent form."""
+    # Written out for the usual lengths: ordinals up to 2**14 and up to 2**21.
+    length = len(stored)
+    if length == 6:
+        _, _, _, low, middle, high = stored
+        if low > 0x7F and middle > 0x7F and high <= 0x7F:
+            return (low & 0x7F) | (middle & 0x7F) << 7 | high << 14
+    elif length == 5:
+        _, _, _, low, high = stored
+        if low > 0x7F and high <= 0x7F:
+            return (low & 0x7F) | high << 7
     value = shift = 0
-    last = len(stored) - 1
-    for position in range(len(_ONE_NEW), len(stored)):
+    last = length - 1
+    for position in range(len(_ONE_NEW), length):
         byte = stored[position]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:

@@ -17,35 +17,20 @@ from replay.errors import IntegrityError, LogError
 from replay.events.entry import Entry, Part
 from replay.events.header import decode_header
 from replay.events.refs import RefsDecoder
-from replay.log.batch import entry_size_bytes
-from replay.log.duckdb_rows import (
-    PART_COLUMNS,
-    ROW_COLUMNS,
-    RowReader,
-    column_values,
-    part_of,
-)
+from replay.log.duckdb_lines import read_entries, read_lines
+from replay.log.duckdb_rows import PART_COLUMNS, column_values, part_of
 from replay.log.duckdb_schema import FIELDS, mapped_errors
 from replay.log.lock import RunLock
+from replay.log.port import DecodeHeader, Line
 from replay.log.record_check import Finding
 
 __all__ = ["DuckDBReader", "fetch_refs"]
 
-#: Records read with one query: few enough that their parts fit in memory, as far as the query
-#: before tells. A query costs as much as some hundred records.
-_CHUNK_MIN: Final = 256
-_CHUNK_MAX: Final = 4096
-_CHUNK_BYTES: Final = 8 << 20
-#: Rows made into objects at once: what a processor's cache holds, not what a query yields.
-_ROWS_AT_ONCE: Final = 256
-_READ_ROWS: Final = (
-    f"SELECT {ROW_COLUMNS} FROM log WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST"  # noqa: S608
-)
 _READ_REFS: Final = """
 SELECT seq, raw, refs FROM log WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
 """
 _READ_PARTS: Final = f"""
-SELECT {PART_COLUMNS} FROM log
+SELECT seq, {PART_COLUMNS} FROM log
 WHERE ordinal BETWEEN ? AND ? AND ordinal IN (SELECT unnest(?::BIGINT[]))
 """  # noqa: S608
 _READ_SALTS: Final = """
@@ -69,7 +54,9 @@ class DuckDBReader:
         """Return the number of records."""
         return self._records
 
-    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+    def entries(
+        self, first: int = 0, last: int | None = None, *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Entry]:
         """Yield records with positions in [first, last), ascending, no gaps.
 
         Raises:
@@ -80,20 +67,20 @@ class DuckDBReader:
         end = self._records if last is None else min(last, self._records)
         if first >= end:
             return
+        with mapped_errors(self._path, "reading"), self._cursor() as one, self._cursor() as two:
+            refs = self._decoder_at(one, first)
+            yield from read_entries((one, two), refs, first, end, decode)
+            self._reached = (end, refs)
+
+    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+        """Yield all records in order, a batch at a time: whole where the kind is wanted.
+
+        Raises:
+            IntegrityError: a record is missing, or a wanted one is malformed.
+            LogError: the store is closed.
+        """
         with mapped_errors(self._path, "reading"), self._cursor() as cursor:
-            decoder = self._decoder_at(cursor, first)
-            reader = RowReader(decoder, first)
-            start, chunk = first, _CHUNK_MIN
-            while start < end:
-                stop = min(start + chunk, end)
-                cursor.execute(_READ_ROWS, [start, stop])
-                size = 1
-                for entry in reader.entries(_fetch(cursor), stop):
-                    size += entry_size_bytes(entry)
-                    yield entry
-                chunk = max(_CHUNK_MIN, min(_CHUNK_MAX, _CHUNK_BYTES * (stop - start) // size))
-                start = stop
-            self._reached = (end, decoder)
+            yield from read_lines(cursor, self._records, wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.
@@ -183,11 +170,6 @@ def fetch_refs(
             if not isinstance(raw, bytes) or not isinstance(refs, bytes):
                 raise IntegrityError("record has no bytes", where=f"event {seq}")
             yield seq, raw, refs
-
-
-def _fetch(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
-    while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-        yield from rows
 
 
 def _compare(raw: bytes, values: dict[str, object]) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from replay.events.entry import Entry
 from replay.events.kinds import CATALOGUE, Role
 from replay.log.port import LogReader
 from replay.log.record_check import Finding, HeadState, RecordChecker
-from replay.tree import Checkpoint, event_leaf, workspace_leaf
+from replay.tree import Checkpoint, event_leaves, workspace_leaves
 
 __all__ = ["Completeness", "Holes", "RunCheck", "check", "check_workspace_records"]
 
@@ -89,8 +89,8 @@ def check(reader: LogReader, *, head: Checkpoint | None = None) -> RunCheck:
     Complexity: one pass; about 60 bytes of memory for each record and 80 for each part.
     """
     expected = reader.size()
-    records = RecordChecker(CATALOGUE, event_leaf, "RunStarted", head)
-    records.read(reader.entries())
+    records = RecordChecker(CATALOGUE, event_leaves, "RunStarted", head)
+    records.read(reader.entries(decode=records.decode))
     events = records.frontier.size
     if events != expected:
         records.report("count", None, f"{expected} records were announced, {events} came")
@@ -134,7 +134,7 @@ def check_workspace_records(
     Returns:
         The hex root, how the head compares, and what is wrong.
     """
-    records = RecordChecker(roles, workspace_leaf, first_kind, head)
+    records = RecordChecker(roles, workspace_leaves, first_kind, head)
     records.read(entries)
     state = records.compare_head()
     return records.frontier.root().hex(), state, tuple(records.findings)

@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 
 from replay.errors import IntegrityError, LogError
 from replay.events.entry import Entry, Part
+from replay.events.header import decode_header
 from replay.log.batch import check_batch
+from replay.log.port import DecodeHeader, Line, lean_of
 
 __all__ = ["MemoryStore"]
 
@@ -46,11 +48,20 @@ class MemoryStore:
         self._parts.extend(part for entry in entries for part in entry.brought)
         self._entries.extend(entries)
 
-    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
-        """Yield the records with positions in [first, last), ascending, no gaps."""
+    def entries(
+        self, first: int = 0, last: int | None = None, *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Entry]:
+        """Yield the records with positions in [first, last), ascending, no gaps.
+
+        They are kept with their fields, so that there is nothing to decode.
+        """
         end = len(self._entries) if last is None else min(last, len(self._entries))
         for seq in range(max(first, 0), end):
             yield self._entries[seq]
+
+    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+        """Yield all records in order, a batch at a time: whole where the kind is wanted."""
+        return lean_of(self.entries(), wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.

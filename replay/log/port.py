@@ -14,12 +14,21 @@ Reading
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from replay.events.entry import Entry, Part
+from replay.events.header import Header, decode_header
 
-__all__ = ["LogReader", "Store"]
+__all__ = ["DecodeHeader", "Line", "LogReader", "Store", "lean_of"]
+
+#: A record in a lean reading: whole, or its header bytes alone.
+Line: TypeAlias = Entry | bytes
+
+#: Decodes header bytes found at a position: `decode_header`, or something around it.
+DecodeHeader: TypeAlias = Callable[[bytes, int], Header]
+
+_LINES_AT_ONCE: Final = 256
 
 
 class LogReader(Protocol):
@@ -29,13 +38,36 @@ class LogReader(Protocol):
         """Return the number of records."""
         ...
 
-    def entries(self, first: int = 0, last: int | None = None) -> Iterator[Entry]:
+    def entries(
+        self, first: int = 0, last: int | None = None, *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Entry]:
         """Yield records with positions in [first, last), ascending, no gaps.
 
         Parts that the run no longer has (erased, withheld, missing) come with ``data`` None.
 
+        Args:
+            first: position of the first record.
+            last: position after the last one; None for the end.
+            decode: what a reader calls, once for each record and just before it is yielded, if
+                it has to decode header bytes to read them. Who checks the bytes gives its own,
+                and need not do it again.
+
         Raises:
             IntegrityError: a record is missing or malformed; names it.
+        """
+        ...
+
+    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+        """Yield all records in order, a batch at a time: whole where the kind is wanted.
+
+        Of a record of another kind only the header bytes come, as they lie there: undecoded, not
+        checked, its parts not read. Whoever takes them compares them with bytes that it made.
+
+        Args:
+            wanted: names of kinds.
+
+        Raises:
+            IntegrityError: a record is missing, or one that comes whole is malformed; names it.
         """
         ...
 
@@ -67,3 +99,15 @@ class Store(LogReader, Protocol):
     def close(self) -> None:
         """Release files and locks. Closing twice is harmless."""
         ...
+
+
+def lean_of(entries: Iterable[Entry], wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+    """Make a lean reading of a whole one, for readers that gain nothing by doing better."""
+    lines: list[Line] = []
+    for entry in entries:
+        lines.append(entry if entry.header.kind in wanted else entry.raw)
+        if len(lines) == _LINES_AT_ONCE:
+            yield lines
+            lines = []
+    if lines:
+        yield lines

@@ -9,39 +9,44 @@ processor as much as the disk.
 
 from __future__ import annotations
 
-import _thread
 import atexit
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import monotonic
-from typing import Final, Literal
+from typing import Final
+from weakref import WeakSet
 
 from replay.errors import LogError, ReplayError
 from replay.events.entry import Entry
 from replay.log.batch import entry_size_bytes
 from replay.log.port import Store
-from replay.tree.leaf import event_leaf
+from replay.own_locks import OwnLock
+from replay.tree.leaf import event_leaf, event_leaves
 from replay.tree.merkle import Frontier
 
 __all__ = ["Writer"]
 
-# The engine exchanges what `threading` and `queue` give to user code, so the real primitives are
-# bound when this module is imported.
-_Queue = SimpleQueue
+# While a run is on stage, the methods of queues wait in its schedule; these are the real ones.
+_put: Final = SimpleQueue.put
+_get: Final = SimpleQueue.get
+_qsize: Final = SimpleQueue.qsize
 _RealThread = Thread
-_allocate_lock = _thread.allocate_lock
 
 #: One commit takes at most this much; the rest makes the next one.
 _GROUP_RECORDS_MAX: Final = 16_384
 _GROUP_BYTES_MAX: Final = 32 * 1024 * 1024
 #: Nothing lingers once this much has gathered.
 _LINGER_BYTES_MAX: Final = 1024 * 1024
+#: While commits follow one another without a pause, the hook is called no more often than this.
+_HOOK_PAUSE_S: Final = 0.05
 
 _Callback = Callable[[], None]
-#: In the queue: an entry, "somebody waits now" (False) or "close" (None).
-_Item = Entry | Literal[False] | None
+#: In the queue: an entry or "close" (None).
+_Item = Entry | None
 
 
 class Writer:
@@ -49,9 +54,10 @@ class Writer:
 
     Args:
         store: where records go. The writer appends to it until closed and does not close it.
-        on_commit: called on the writer's thread after each commit and the callbacks it released,
-            with the number of durable records and their root; writes the head. An error it raises
-            fails the writer.
+        on_commit: called on the writer's thread after a commit and the callbacks it released,
+            with the number of durable records and their root; writes the head. While further
+            records wait already it is called for the last of several commits, at least every
+            50 ms. An error it raises fails the writer.
         on_failure: called once on the writer's thread, after ``failed`` was set.
         frontier: the tree over the records already in the store, if the caller has it; rebuilt
             from the store otherwise, at one read of all records.
@@ -77,16 +83,21 @@ class Writer:
                 frontier.append(event_leaf(entry.raw))
         if frontier.size != store.size():
             raise LogError(f"the tree has {frontier.size} leaves, the store {store.size()} records")
-        self._queue: SimpleQueue[_Item] = _Queue()
+        self._queue: SimpleQueue[_Item] = SimpleQueue()
+        # Ends a linger: somebody waits, much has gathered, or the end has come.
+        self._nudges: SimpleQueue[None] = SimpleQueue()
         # Guarded by the lock: what both the writer's thread and others look at together.
-        self._lock = _allocate_lock()
+        self._lock = OwnLock()
         self._frontier = frontier
         self._durable = frontier.size
         self._waiting: list[tuple[int, int, _Callback]] = []
         self._waited = 0
         # Whether callbacks of records that are durable are still being called.
         self._calling = False
-        self._gates: list[tuple[int, int, _thread.LockType]] = []
+        self._gates: list[tuple[int, int, OwnLock]] = []
+        # Written only by the writer's thread: what the hook was told, and when it is due again.
+        self._hooked = frontier.size
+        self._hook_due = 0.0
         self._failed: LogError | None = None
         self._told = False
         self._closed = False
@@ -95,6 +106,8 @@ class Writer:
         self._settled_bytes = 0
         self._submitted = frontier.size
         self._thread = _RealThread(target=self._run, name="ritornello-writer", daemon=True)
+        self._running = True
+        _writers.add(self)
         self._thread.start()
         # A program that ends without closing would cut the thread off in the middle of a commit.
         atexit.register(self._close_at_exit)
@@ -133,7 +146,9 @@ class Writer:
         self._check()
         self._submitted += 1
         self._submitted_bytes += entry_size_bytes(entry)
-        self._queue.put(entry)
+        _put(self._queue, entry)
+        if self._submitted_bytes - self._settled_bytes > _LINGER_BYTES_MAX:
+            _put(self._nudges, None)
 
     def after(self, seq: int, callback: _Callback) -> None:
         """Call back once record ``seq`` is durable: on the writer's thread, in order of ``seq``.
@@ -154,7 +169,7 @@ class Writer:
                 self._waited += 1
                 heappush(self._waiting, (seq, self._waited, callback))
         if waits:
-            self._queue.put(False)
+            _put(self._nudges, None)
             return
         if seq >= self._durable:
             self._check()
@@ -167,14 +182,14 @@ class Writer:
             LogError: one of them could not be made durable.
         """
         target = self._submitted - 1
-        gate = _allocate_lock()
+        gate = OwnLock()
         gate.acquire()
         with self._lock:
-            waits = target >= self._durable and self._failed is None and self._thread.is_alive()
+            waits = target >= self._durable and self._failed is None and self._running
             if waits:
                 self._waited += 1
                 heappush(self._gates, (target, self._waited, gate))
-                self._queue.put(False)
+                _put(self._nudges, None)
         if waits:
             gate.acquire()
         if target >= self._durable:
@@ -187,7 +202,8 @@ class Writer:
             LogError: records were lost, and neither a hook nor another call has said so yet.
         """
         self._closed = True
-        self._queue.put(None)
+        _put(self._queue, None)
+        _put(self._nudges, None)
         self._thread.join()
         atexit.unregister(self._close_at_exit)
         if self._failed is None and self._durable != self._submitted:
@@ -197,7 +213,7 @@ class Writer:
             raise self._failed
 
     def _close_at_exit(self) -> None:
-        if self._thread.is_alive():  # it is not in a forked child
+        if self._running:
             self.close()
 
     def _check(self) -> None:
@@ -206,8 +222,7 @@ class Writer:
             raise self._failed
         if self._closed:
             raise LogError("the writer is closed")
-        # A forked child inherits the object, but not the thread.
-        if not self._thread.is_alive():
+        if not self._running:
             raise LogError(
                 "the writer's thread is not in this process",
                 hint="do not fork a recording process; start a new one (multiprocessing: spawn)",
@@ -219,52 +234,73 @@ class Writer:
         closing = False
         while not closing:
             group, size, closing = self._gather()
-            if group and self._failed is None:
+            if self._failed is None:
                 try:
-                    self._commit(group, size)
+                    if group:
+                        self._commit(group, size)
+                    self._call_hook(closing=closing)
                 except Exception as error:  # noqa: BLE001 - whatever it is, no record may follow
                     self._fail(error)
+        self._running = False
 
     def _gather(self) -> tuple[list[Entry], int, bool]:
         """Take records until somebody waits for them and no more are there; say if closing."""
+        queue = self._queue
         group: list[Entry] = []
         size = 0
         deadline = 0.0
         while len(group) < _GROUP_RECORDS_MAX and size < _GROUP_BYTES_MAX:
-            if group and not self._queue.qsize():
-                remaining = deadline - monotonic()
-                if self._waiting or self._gates or remaining <= 0 or size > _LINGER_BYTES_MAX:
+            if group and not _qsize(queue):
+                if size > _LINGER_BYTES_MAX or not self._lingers(deadline):
                     break
-                try:
-                    item = self._queue.get(timeout=remaining)
-                except Empty:
-                    break
-            else:
-                item = self._queue.get()
+                continue
+            item = _get(queue)
             if item is None:
                 return group, size, True
-            if item is False:
-                continue
             if not group:
                 deadline = monotonic() + self._linger
             group.append(item)
             size += entry_size_bytes(item)
         return group, size, False
 
+    def _lingers(self, deadline: float) -> bool:
+        """Wait for company, asleep whatever comes; return whether to look for more.
+
+        To wake for every record would cost more than to make it durable.
+        """
+        nudges = self._nudges
+        while _qsize(nudges):
+            _get(nudges)
+        if self._waiting or self._gates:
+            return _qsize(self._queue) > 0
+        remaining = deadline - monotonic()
+        if remaining <= 0:
+            return False
+        with suppress(Empty):
+            _get(nudges, timeout=remaining)
+        return True
+
     def _commit(self, group: list[Entry], size: int) -> None:
         self._store.append(group)
-        leaves = [event_leaf(entry.raw) for entry in group]
+        leaves = event_leaves([entry.raw for entry in group])
         with self._lock:
-            for leaf in leaves:
-                self._frontier.append(leaf)
+            self._frontier.extend(leaves)
             self._durable = durable = self._frontier.size
             self._settled_bytes += size
             while self._gates and self._gates[0][0] < durable:
                 heappop(self._gates)[2].release()
             self._calling = True
         self._call_waiting()
-        if self._on_commit is not None:
-            self._on_commit(*self.root())
+
+    def _call_hook(self, *, closing: bool) -> None:
+        """Call the hook, unless it knows all, or a next commit follows at once."""
+        if self._hooked == self._durable:
+            return
+        if closing or not _qsize(self._queue) or monotonic() >= self._hook_due:
+            self._hooked = self._durable
+            self._hook_due = monotonic() + _HOOK_PAUSE_S
+            if self._on_commit is not None:
+                self._on_commit(*self.root())
 
     def _call_waiting(self) -> None:
         while True:
@@ -291,3 +327,13 @@ class Writer:
         if self._on_failure is not None:
             self._told = True
             self._on_failure(failure)
+
+
+def _forked() -> None:
+    """A forked child inherits the writers, but not their threads."""
+    for writer in list(_writers):
+        writer._running = False
+
+
+_writers: Final[WeakSet[Writer]] = WeakSet()
+os.register_at_fork(after_in_child=_forked)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from replay.events.entry import Entry
-from replay.events.header import Header, encode_header
+from replay.events.header import encode_header
 from replay.events.kinds import (
     ChunksReceived,
     EffectCancelled,
     OutputWritten,
     Payload,
+    ProcessWrote,
     Reading,
     ReadingsTaken,
     kind_of,
@@ -40,7 +41,7 @@ from replay.secrets.patterns import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.events.header import Media, Outcome
+    from replay.events.header import Outcome
     from replay.events.kinds import SecretRegistered
     from replay.events.parts import PartTable
     from replay.recording.divergence import Divergence
@@ -73,6 +74,8 @@ class Recorder:
         self._group: OpenReadings | OpenChunks | None = None
         self._output: PendingOutput | None = None
         self.settle: Callable[[], None] = lambda: None
+        #: Takes an input that nobody asked for, when it is on record; set by the stage.
+        self.entered: Callable[[Payload], None] = lambda _: None
         #: How many spawns are announced; set by the ledger.
         self.announced: Callable[[], int] = lambda: 0
         #: Whether any secret is registered; kept here because every record asks.
@@ -112,8 +115,7 @@ class Recorder:
         actor = self.scheduler.actor()
         draft = self._draft(actor, kind_of(payload))
         self._commit(draft, payload, body, "ok")
-        asked = Asked(draft.seq, actor, draft.index, target)
-        self.open[draft.seq] = asked
+        asked = self.open[draft.seq] = Asked(draft.seq, actor, draft.index, target)
         return asked
 
     def close(self, asked: Asked) -> None:
@@ -162,6 +164,20 @@ class Recorder:
         self._commit(draft, payload, None, "ok")
         return draft.seq
 
+    def answer(self, payload: Payload, body: bytes | None) -> int:
+        """Record the answer to a question that was asked at this very point, such as a file.
+
+        Args:
+            payload: what is recorded.
+            body: exact bytes that belong to it, if any.
+        """
+        self._check_halted()
+        self._before()
+        self.time = self.scheduler.now
+        draft = self._draft(self.scheduler.actor(), kind_of(payload))
+        self._commit(draft, payload, body, "ok")
+        return draft.seq
+
     def deliver(
         self,
         asked: Asked | None,
@@ -174,7 +190,7 @@ class Recorder:
         """Record an answer from outside and hand it to whoever asked.
 
         Args:
-            asked: the question; None for time that passed.
+            asked: the question; None for what nobody asked for.
             payload: what is recorded.
             body: exact bytes that belong to it, if any.
             outcome: how it ended.
@@ -185,8 +201,15 @@ class Recorder:
         self.time = self.scheduler.now
         actor = self.scheduler.root if asked is None else asked.actor
         draft = self._draft(actor, kind_of(payload), asked, callbacks)
-        self._commit(draft, payload, body, outcome)
-        if asked is not None:
+        if isinstance(payload, ProcessWrote) and asked is not None:
+            # A secret may come piece by piece.
+            kept = self._scrubbed_output(f"{asked.seq} {payload.stream}", body or b"")
+            self._commit(draft, payload, kept, outcome, scrubbed=True)
+        else:
+            self._commit(draft, payload, body, outcome)
+        if asked is None:
+            self.entered(payload)
+        else:
             before = self.scheduler.acting(actor)
             try:
                 asked.target.receive(seen or payload, body or b"", outcome)
@@ -236,11 +259,12 @@ class Recorder:
 
     def reading(self, reading: Reading, *, fresh: bool | None = None) -> None:
         """Record a reading, with those of the same actor before it if nothing came between."""
-        actor = self.scheduler.actor()
-        group = self._group if isinstance(self._group, OpenReadings) else None
-        if fresh is None:
-            fresh = group is None or group.actor is not actor or len(group.readings) >= READINGS_MAX
-        if fresh or group is None:
+        actor, group = self.scheduler.actor(), self._group
+        if (
+            fresh
+            or not isinstance(group, OpenReadings)
+            or (fresh is None and (group.actor is not actor or len(group.readings) >= READINGS_MAX))
+        ):
             self._before()
             self.time = reading.time
             group = self._group = OpenReadings(self._draft(actor, "ReadingsTaken"), actor)
@@ -268,10 +292,8 @@ class Recorder:
         group, self._group = self._group, None
         if group is None:
             return
-        head: Payload
         if isinstance(group, OpenReadings):
-            head = ReadingsTaken(readings=tuple(group.readings))
-            self._commit(group.draft, head, None, "ok")
+            self._commit(group.draft, ReadingsTaken(readings=tuple(group.readings)), None, "ok")
         else:
             head = ChunksReceived(chunks=tuple(group.chunks))
             # Scrubbed chunk by chunk already: cuts do not fall where the whole would be cut.
@@ -354,40 +376,18 @@ class Recorder:
     ) -> None:
         head = encode_head(payload)
         if self.scrubbing:
-            scrubber = self.scrubber
-            head = scrubber.scrub(head)
+            head = self.scrubber.scrub(head)
             if body and not scrubbed:
-                body = scrubber.scrub(body)
+                body = self.scrubber.scrub(body)
         refs, brought, commitment, size = self._parts.commit(split(head, body))
-        media: Media = "json" if body is None else "framed"
-        header = Header(
-            answers=draft.answers,
-            callbacks=draft.callbacks,
-            causes=draft.causes,
-            commitment=commitment,
-            index=draft.index,
-            kind=draft.kind,
-            lamport=draft.lamport,
-            media=media,
-            outcome=outcome,
-            part=draft.part,
-            participant=draft.participant,
-            seq=draft.seq,
-            size=size,
-            task=draft.task,
-            time=draft.time,
-            trigger=draft.trigger,
-            v=1,
-        )
-        entry = Entry(
-            header=header,
-            raw=encode_header(header),
-            parts=refs,
-            brought=brought,
-            place=where or (place() if self.tape.wants_places else None),
-        )
-        divergence = self.tape.put(entry)
-        if divergence is not None:
+        header = draft.header(commitment, size, "json" if body is None else "framed", outcome)
+        raw, tape = encode_header(header), self.tape
+        if tape.take(draft.kind, raw):
+            return
+        if where is None and tape.wants_places:
+            where = place()
+        entry = Entry(header=header, raw=raw, parts=refs, brought=brought, place=where)
+        if (divergence := tape.put(entry)) is not None:
             self.diverge(divergence)
 
     def diverge(self, divergence: Divergence) -> None:

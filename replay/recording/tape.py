@@ -18,6 +18,10 @@ class Tape(Protocol):
     #: Whether places in the user's program are wanted with the records.
     wants_places: bool
 
+    def take(self, kind: str, raw: bytes) -> bool:
+        """Take the next record by its header bytes alone; False asks for the whole record."""
+        ...
+
     def put(self, entry: Entry) -> Divergence | None:
         """Take the next record; return how it differs from the recorded one, if it does."""
         ...
@@ -34,6 +38,10 @@ class LiveTape:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+
+    def take(self, kind: str, raw: bytes) -> bool:
+        """Ask for the whole record: it is to be stored."""
+        return False
 
     def put(self, entry: Entry) -> Divergence | None:
         """Submit the record; it is durable later."""

@@ -10,6 +10,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 from replay.events.kinds import (
+    FileRead,
     Payload,
     Reading,
     ReadingsTaken,
@@ -70,6 +71,8 @@ class IdentityIndex:
         self.readings: dict[Path, deque[Reading]] = {}
         self.environment: dict[tuple[str, str], Reading] = {}
         self.secrets: list[SecretRegistered] = []
+        #: Contents by path, in order.
+        self.files: dict[str, list[tuple[FileRead, bytes | None]]] = {}
         self.started: RunStarted | None = None
         self.start_time = 0
         paths = Paths()
@@ -84,7 +87,7 @@ class IdentityIndex:
             return
         payload: Payload | None = None
         if role in {"answered", "noted"} or header.kind in {"TaskSpawned", "ThreadStarted"}:
-            payload, _ = decode_payload(header.media, data, header.seq)
+            payload, body = decode_payload(header.media, data, header.seq)
         path = paths.of(header.task)
         if isinstance(payload, TaskSpawned | ThreadStarted):
             child = paths.spawned(header, payload.label, payload.ordinal)
@@ -95,6 +98,9 @@ class IdentityIndex:
                     self.environment[reading.source, reading.argument] = reading
                 else:
                     self.readings.setdefault(path, deque()).append(reading)
+        elif isinstance(payload, FileRead):
+            taken = (payload, body if header.media == "framed" else None)
+            self.files.setdefault(payload.path, []).append(taken)
         elif isinstance(payload, RunStarted):
             self.started, self.start_time = payload, header.time
         elif isinstance(payload, SecretRegistered):

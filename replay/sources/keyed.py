@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from replay.events.digest import derive
-from replay.events.kinds import ChunksReceived, Reading
+from replay.events.kinds import ChunksReceived, FileRead, Reading
 from replay.events.payload import decode_payload
 from replay.scheduler.ports import FAR, Stalled
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Iterator
 
     from replay.events.kinds import Payload
     from replay.recording.open_records import Asked
@@ -88,6 +89,25 @@ class KeyedInputs:
     def nudge(self) -> None:
         """Do nothing: a replay does not wait."""
 
+    def file(self, path: str) -> tuple[Payload, bytes | None] | None:
+        """Return the next recorded content of a file, the last one again, or that it is not there.
+
+        Which task read it is of no moment: a file is the same for all of them.
+        """
+        known = self._index.files.get(path)
+        self.inputs_taken += 1
+        if not known:
+            error = ("ENOENT", "No such file or directory")
+            return FileRead(path=path, form="nothing", error=error), None
+        return known.pop(0) if len(known) > 1 else known[0]
+
+    def secrets_of(self, source: str) -> Iterator[Payload]:
+        """Yield the next secrets that were registered, if they are from a source."""
+        secrets = self._index.secrets
+        while secrets and secrets[0].source == source:
+            self._recorder.register_surrogate(secrets[0])
+            yield secrets.pop(0)
+
     def next_kind(self) -> str | None:
         """Return the kind of the next note, if there is one."""
         return "SecretRegistered" if self._index.secrets else None
@@ -138,6 +158,10 @@ class KeyedInputs:
             value = {"base64": msgspec.json.encode(raw[:size]).decode().strip('"')}
         elif source == "env_names":
             value = []
+        elif source.startswith("disk."):
+            value = ["ok"]
+        elif source.startswith("file."):
+            value = ["error", "ENOENT", "No such file or directory"]
         return Reading(source, argument, msgspec.Raw(msgspec.json.encode(value)), scheduler.now)
 
     def _first(self) -> tuple[Asked, deque[Answer]] | None:

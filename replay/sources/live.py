@@ -30,6 +30,9 @@ PENDING_BYTES_MAX: Final = 64 << 20
 # The program's own clock may be answered by the run; the engine's threads and moments are not.
 _clock_ns = time.clock_gettime_ns
 _MONOTONIC = time.CLOCK_MONOTONIC
+# The methods as they are: while a run is on stage, those of the type wait in its schedule.
+_put: Final = SimpleQueue.put
+_get: Final = SimpleQueue.get
 
 
 class LiveClock:
@@ -60,16 +63,18 @@ class LiveInputs:
         self._chunk_time = 0
         self._let_out = 0
         self.inputs_taken = 0
+        #: Whether the program handles signals by which somebody may wake it from the outside.
+        self.awaits_signals = False
 
     def post(self, arrival: Arrival | None) -> None:
         """Add an arrival, or None to make the scheduler look again. Callable from any thread."""
-        self._arrivals.put(arrival)
+        _put(self._arrivals, arrival)
 
     # --- the scheduler's side -----------------------------------------------------------------
 
     def peek(self, due: int | None) -> int | None:
         """Wait for an arrival, at most until the earliest timer."""
-        if self._head is not None and self._head.seq not in self._recorder.open:
+        if self._head is not None and not self._is_wanted(self._head):
             self._head = None  # a timer that was due cancelled the question
         while self._head is None:
             self._check_writer()
@@ -80,11 +85,11 @@ class LiveInputs:
             linger = self._recorder.open_chunks is not None
             if linger:
                 until = min(self._chunk_time + LINGER_US, FAR if due is None else due)
-            if until is None and not self._recorder.open:
+            if until is None and not self._recorder.open and not self._can_be_signalled():
                 raise Stalled
             try:
                 timeout = None if until is None else max(0, until - now) / 1_000_000
-                arrival = self._arrivals.get(timeout=timeout)
+                arrival = _get(self._arrivals, timeout=timeout)
             except Empty:
                 if due is not None and self._clock.now() >= due:
                     return None
@@ -120,9 +125,10 @@ class LiveInputs:
         if arrival is None:
             self._recorder.deliver(None, ClockAdvanced(), None, "ok", callbacks)
             return
-        asked = self._recorder.open[arrival.seq]
+        asked = None if arrival.seq is None else self._recorder.open[arrival.seq]
         self.inputs_taken += 1
         if arrival.payload is None:
+            assert asked is not None
             self._chunk_time = time
             self._recorder.deliver_chunk(asked, arrival.body or b"", callbacks)
         else:
@@ -138,10 +144,10 @@ class LiveInputs:
     def busy(self, ran: int, due: int | None) -> int | None:
         """Look for an arrival without waiting; a due timer alone is an input too."""
         self._check_writer()
-        if self._head is not None and self._head.seq not in self._recorder.open:
+        if self._head is not None and not self._is_wanted(self._head):
             self._head = None
         while self._head is None and not self._arrivals.empty():
-            self._take(self._arrivals.get())
+            self._take(_get(self._arrivals))
         if self._head is not None:
             return self._head_time
         now = self._clock.now()
@@ -152,9 +158,15 @@ class LiveInputs:
         return ran + BUSY_CALLBACKS
 
     def _take(self, arrival: Arrival | None) -> None:
-        if arrival is not None and arrival.seq in self._recorder.open:
+        if arrival is not None and self._is_wanted(arrival):
             self._head = arrival
             self._head_time = self._clock.now()
+
+    def _can_be_signalled(self) -> bool:
+        return self.awaits_signals or not self._arrivals.empty()
+
+    def _is_wanted(self, arrival: Arrival) -> bool:
+        return arrival.seq is None or arrival.seq in self._recorder.open
 
     def _check_writer(self) -> None:
         failed = self._writer.failed

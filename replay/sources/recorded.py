@@ -21,19 +21,19 @@ from replay.events.kinds import (
 from replay.recording.divergence import Divergence, FieldChange
 from replay.recording.place import place
 from replay.scheduler.ports import FAR, Halted, Stalled
-from replay.secrets.surrogates import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from replay.events.entry import Entry
     from replay.events.kinds import Payload
-    from replay.recording.open_records import Asked
     from replay.recording.recorder import Recorder
     from replay.sources.history import History
 
-__all__ = ["RecordedInputs", "RecordedWorld"]
+__all__ = ["RecordedInputs"]
 
+#: Records in which a reading that came too early is looked for.
+_LOOK_AHEAD: Final = 64
 _NO_READINGS: Final[tuple[Reading, ...]] = ()
 
 
@@ -154,7 +154,7 @@ class RecordedInputs:
         chunks = self._chunks
         assert chunks is not None
         seq = self._recorder.size if self._next_chunk == 0 else self._recorder.size - 1
-        entry = self._history.entry(seq)
+        entry = self._history.input(seq)
         answers = None if entry is None else entry.header.answers
         asked = None if answers is None else self._recorder.open.get(answers)
         if asked is None:
@@ -183,9 +183,9 @@ class RecordedInputs:
             recorder.scheduler.actor()
         ):
             recorder.flush()
-            entry = self._history.entry(recorder.size)
+            entry = self._history.input(recorder.size)
             if entry is None or entry.header.kind != "ReadingsTaken":
-                self._extra_reading(entry, source, argument)
+                self._extra_reading(self._history.kind(recorder.size), source, argument)
             payload, _ = self._payload(entry)
             assert isinstance(payload, ReadingsTaken)
             self._readings, self._next_reading = payload.readings, 0
@@ -199,14 +199,32 @@ class RecordedInputs:
         recorder.reading(reading, fresh=fresh)
         return reading
 
+    def file(self, path: str) -> tuple[Payload, bytes | None] | None:
+        """Return the file that was read at this very point, whichever it was; None if none was."""
+        entry = self._history.input(self._recorder.size)
+        if entry is None or entry.header.kind != "FileRead":
+            return None
+        payload, body = self._payload(entry)
+        self.inputs_taken += 1
+        return payload, body if entry.header.media == "framed" else None
+
+    def secrets_of(self, source: str) -> Iterator[Payload]:
+        """Yield the secrets from a source that were registered here; each is recorded in turn."""
+
+        def wanted(note: Payload) -> bool:
+            return isinstance(note, SecretRegistered) and note.source == source
+
+        while isinstance(payload := self.note(wanted), SecretRegistered):
+            self._recorder.register_surrogate(payload)
+            yield payload
+
     def next_kind(self) -> str | None:
         """Return the kind of the record after those that are still pending here."""
-        entry = self._history.entry(self._recorder.size + self._recorder.pending_records)
-        return None if entry is None else entry.header.kind
+        return self._history.kind(self._recorder.size + self._recorder.pending_records)
 
     def note(self, wanted: Callable[[Payload], bool] = lambda _: True) -> Payload | None:
         """Return the noted input at this very position, if it is wanted."""
-        entry = self._history.entry(self._recorder.size)
+        entry = self._history.input(self._recorder.size)
         if entry is None or role_of(entry.header.kind) != "noted":
             return None
         payload, _ = self._payload(entry)
@@ -247,12 +265,14 @@ class RecordedInputs:
         )
         raise AssertionError("unreachable")
 
-    def _extra_reading(self, entry: Entry | None, source: str, argument: str) -> NoReturn:
+    def _extra_reading(self, kind: str | None, source: str, argument: str) -> NoReturn:
+        # The reading itself may be right, and what stands before it is what the program left out.
+        comes = self._comes_later(source, argument)
         self._recorder.diverge(
             Divergence(
                 seq=self._recorder.size,
-                category="clock",
-                recorded_kind=None if entry is None else entry.header.kind,
+                category="missing" if comes else "clock",
+                recorded_kind=kind,
                 replayed_kind="ReadingsTaken",
                 task="",
                 replayed_place=place(),
@@ -260,6 +280,18 @@ class RecordedInputs:
             )
         )
         raise AssertionError("unreachable")
+
+    def _comes_later(self, source: str, argument: str) -> bool:
+        """Return whether the record has such a reading soon after a derived record here."""
+        here = self._recorder.size
+        for seq in range(here, min(here + _LOOK_AHEAD, self._history.size)):
+            entry = self._history.entry(seq)
+            if entry is not None and entry.header.kind == "ReadingsTaken":
+                payload, _ = self._payload(entry)
+                if isinstance(payload, ReadingsTaken):
+                    first = payload.readings[0]
+                    return seq > here and (first.source, first.argument) == (source, argument)
+        return False
 
     def _other_reading(self, reading: Reading, source: str, argument: str) -> NoReturn:
         fields = (
@@ -293,87 +325,3 @@ def _check(entry: Entry, payload: Payload, body: bytes) -> None:
         raise IntegrityError(
             "the payload is not one that a recorder writes", where=f"event {entry.header.seq}"
         )
-
-
-class RecordedWorld:
-    """Effects do not happen: their answers are in the record."""
-
-    is_live = False
-
-    def __init__(
-        self,
-        recorder: Recorder,
-        notes: Callable[[], Payload | None],
-        next_kind: Callable[[], str | None],
-    ) -> None:
-        self._recorder = recorder
-        self._notes = notes
-        self._next_kind = next_kind
-
-    def secret(self, source: str, load: Callable[[], str]) -> str:
-        """Return the surrogate that the record gives; the value is not loaded."""
-        self._recorder.flush()
-        payload = self._notes()
-        if not isinstance(payload, SecretRegistered) or payload.source != source:
-            self._recorder.diverge(
-                Divergence(
-                    seq=self._recorder.size,
-                    category="clock",
-                    recorded_kind=None if payload is None else type(payload).__name__,
-                    replayed_kind="SecretRegistered",
-                    task="",
-                    note=f"the program asked for {source}",
-                )
-            )
-            raise AssertionError("unreachable")
-        self._recorder.register_surrogate(payload)
-        self._recorder.note(payload)
-        return payload.surrogate
-
-    def credential(self, source: str, value: str) -> None:
-        """Copy the registration of a credential, if the recording has one at this point."""
-        recorder = self._recorder
-        if any(value in {known.value, known.surrogate} for known in recorder.scrubber.secrets):
-            return
-        if self._next_kind() != "SecretRegistered":
-            return
-        recorder.flush()
-        payload = self._notes()
-        if not isinstance(payload, SecretRegistered) or payload.source != source:
-            return
-        # The program may hold the true value, in its own source: then it is known here too.
-        if len(value) == len(payload.surrogate):
-            recorder.register(
-                Secret(
-                    number=payload.number,
-                    source=source,
-                    value=value,
-                    surrogate=payload.surrogate,
-                    public=payload.public,
-                )
-            )
-        else:
-            recorder.register_surrogate(payload)
-        recorder.note(payload)
-
-    def inspect(self, record: int, body: bytes) -> None:
-        """Copy what was suspected at this point."""
-        self._recorder.flush()
-        while (payload := self._notes()) is not None:
-            self._recorder.note(payload)
-
-    def begin(
-        self, asked: Asked, work: Callable[..., object], *, network: bool
-    ) -> Callable[[], None]:
-        """Do nothing; there is nothing to cancel either."""
-        return _nothing
-
-    def detached(self, work: Callable[..., object]) -> None:
-        """Do nothing."""
-
-    def finished(self, asked: Asked) -> None:
-        """Do nothing."""
-
-
-def _nothing() -> None:
-    return None

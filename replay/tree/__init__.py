@@ -5,7 +5,7 @@ accepted was made from that sequence. The room computes on bytes; it knows no re
 store, no key, no clock and no file. Hash functions: SHA-256 only, as C2SP witnesses expect.
 """
 
-from replay.tree.leaf import event_leaf, workspace_leaf
+from replay.tree.leaf import event_leaf, event_leaves, workspace_leaf, workspace_leaves
 from replay.tree.merkle import (
     EMPTY_ROOT,
     HASH_SIZE_BYTES,
@@ -32,6 +32,7 @@ __all__ = [
     "NoteSignature",
     "consistency_proof",
     "event_leaf",
+    "event_leaves",
     "inclusion_proof",
     "leaf_hash",
     "node_hash",
@@ -41,4 +42,5 @@ __all__ = [
     "verify_consistency",
     "verify_inclusion",
     "workspace_leaf",
+    "workspace_leaves",
 ]

@@ -4,10 +4,18 @@ The one invariant: a header of one kind of log can never stand as a leaf of the 
 prefixes end in a zero byte, so neither is a prefix of the other's data.
 """
 
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["EVENT_DOMAIN", "WORKSPACE_DOMAIN", "event_leaf", "workspace_leaf"]
+__all__ = [
+    "EVENT_DOMAIN",
+    "WORKSPACE_DOMAIN",
+    "event_leaf",
+    "event_leaves",
+    "workspace_leaf",
+    "workspace_leaves",
+]
 
 EVENT_DOMAIN: Final = b"ritornello/event/v1\x00"
 """Stands before a header of a run's log."""
@@ -25,6 +33,16 @@ def event_leaf(header: bytes) -> bytes:
     return sha256(_EVENT_PREFIX + header).digest()
 
 
+def event_leaves(headers: Iterable[bytes]) -> list[bytes]:
+    """Hashes the header bytes of many records, as `event_leaf` does each."""
+    return [sha256(_EVENT_PREFIX + header).digest() for header in headers]
+
+
 def workspace_leaf(header: bytes) -> bytes:
     """Hashes the canonical header bytes of a workspace record into its 32-byte leaf."""
     return sha256(_WORKSPACE_PREFIX + header).digest()
+
+
+def workspace_leaves(headers: Iterable[bytes]) -> list[bytes]:
+    """Hashes the header bytes of many records, as `workspace_leaf` does each."""
+    return [sha256(_WORKSPACE_PREFIX + header).digest() for header in headers]

@@ -116,6 +116,30 @@ class Frontier:
             size >>= 1
         stack[-1] = leaf
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Appends many leaf hashes: the same tree as one `append` for each, level by level.
+
+        Raises:
+            ProofError: A leaf is not 32 bytes long; the frontier is unchanged.
+
+        Complexity: one node hash for each leaf on average; memory for the leaves given.
+        """
+        check_hashes(leaves, what="leaf")
+        stack, size = self._stack, self._size
+        self._size = size + len(leaves)
+        level = list(leaves)
+        added: list[bytes] = []
+        while level:
+            if size & 1:  # a subtree of this height waits for its right half
+                level.insert(0, stack.pop())
+            size >>= 1
+            pairs = zip(level[::2], level[1::2], strict=False)
+            above = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+            if len(level) & 1:
+                added.append(level[-1])
+            level = above
+        stack.extend(reversed(added))
+
     def root(self) -> bytes:
         """Computes the root of the leaves so far; the frontier is unchanged.
 

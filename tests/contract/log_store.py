@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from replay.errors import IntegrityError, LogError
+from replay.events.header import decode_header
 from replay.log.port import Store
 from replay.tree import Frontier, event_leaf
 from tests.contract.entries import Chain, chain
@@ -81,6 +82,41 @@ class StoreContract:
         rest = list(reading)
 
         assert [first, *rest] == entries[:20]
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [(), ("EffectReturned",), ("RequestSent", "OutputWritten"), ("RunStarted", "NoSuchKind")],
+    )
+    def test_a_lean_reading_gives_wanted_kinds_whole_and_of_others_the_header_bytes(
+        self, store, wanted
+    ):
+        entries = chain(700, seed=9)
+        store.append(entries)
+
+        lines = [line for batch in store.lean(frozenset(wanted)) for line in batch]
+
+        assert lines == [entry if entry.header.kind in wanted else entry.raw for entry in entries]
+
+    def test_a_lean_reading_of_everything_is_the_whole_reading(self, store):
+        entries = chain(300, seed=4)
+        store.append(entries)
+        store = self.reopen(store)
+
+        kinds = frozenset(entry.header.kind for entry in entries)
+
+        assert [line for batch in store.lean(kinds) for line in batch] == entries
+
+    def test_a_reader_that_decodes_calls_the_decoder_it_was_given_once_for_each_record(self, store):
+        entries = chain(40, seed=2)
+        store.append(entries)
+        seen = []
+
+        def decode(raw, seq):
+            seen.append((seq, raw))
+            return decode_header(raw, seq)
+
+        assert list(store.entries(decode=decode)) == entries
+        assert seen in ([], [(entry.header.seq, entry.raw) for entry in entries])
 
     def test_parts_are_found_by_ordinal(self, store):
         entries = chain(80, seed=2)

@@ -24,6 +24,7 @@ from replay.events.kinds import (
 )
 from replay.events.parts import PartTable
 from replay.events.payload import encode_head, split
+from replay.log.port import lean_of
 from replay.tree import Frontier, event_leaf
 
 RUN_ID = "01K9ZZZZZZZZZZZZZZZZZZZZZZ"
@@ -123,11 +124,14 @@ class ListReader:
     def size(self):
         return self._size
 
-    def entries(self, first=0, last=None):
+    def entries(self, first=0, last=None, *, decode=None):
         for seq, entry in enumerate(self._entries[first:last], first):
             if seq == self._fails_at:
                 raise self._error
             yield entry
+
+    def lean(self, wanted):
+        return lean_of(self.entries(), wanted)
 
     def parts(self, ordinals):
         every = [part for entry in self._entries for part in entry.brought]

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from replay.events.digest import (
     content_hash,
     derive,
-    lookup_key,
     part_commitment,
     payload_commitment,
     payload_commitment_of,
@@ -78,7 +77,3 @@ def test_hashing_leaves_no_trace_in_the_next_hash():
 def test_derived_material_is_framed():
     assert derive("context", b"ab", b"c") != derive("context", b"a", b"bc")
     assert derive("context", b"ab") != derive("other", b"ab")
-
-
-def test_the_lookup_key_needs_no_salt():
-    assert lookup_key(b"data") == blake3(b"data").digest()

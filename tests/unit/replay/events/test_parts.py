@@ -61,6 +61,33 @@ def test_a_resumed_table_goes_on_as_if_it_had_not_stopped(before, after):
     assert [resumed.commit(pieces) for pieces in after] == [table.commit(p) for p in after]
 
 
+class Colliding(bytes):
+    """Bytes of which all have the same hash, as an attacker who knows its key could make them."""
+
+    def __hash__(self):
+        return 7
+
+
+@given(PAYLOADS)
+def test_the_hash_by_which_equal_parts_are_found_decides_nothing(payloads):
+    table, colliding = PartTable(salt_for), PartTable(salt_for)
+
+    for pieces in payloads:
+        assert colliding.commit([Colliding(piece) for piece in pieces]) == table.commit(pieces)
+
+
+@pytest.mark.parametrize("salt", [b"", bytes(16), b"sixteen bytes ok", b"odd"])
+def test_an_equal_part_is_found_whatever_its_salt(salt):
+    table = PartTable(lambda _: salt)
+
+    first, again = table.commit([b"same"]), table.commit([b"same"])
+
+    if len(salt) in {0, 16}:
+        assert again == (first[0], (), *first[2:])
+    else:  # no recorder draws such a salt: no part of such a log is equal to another
+        assert again[0] == (1,)
+
+
 def test_a_fresh_salt_hides_an_equal_part_of_another_run():
     one = PartTable(lambda _: b"a" * 16).commit([b"yes"])
     other = PartTable(lambda _: b"b" * 16).commit([b"yes"])

@@ -335,3 +335,45 @@ class TestReader:
 
         assert len(result.findings) == FINDINGS_MAX
         assert result.omitted == 21
+
+
+class DecodingReader(ListReader):
+    """Decodes with what it is given, as a store does, and hands out what it likes."""
+
+    def __init__(self, entries, changes=lambda entry: entry):
+        super().__init__(entries)
+        self._changes = changes
+
+    def entries(self, first=0, last=None, *, decode):
+        for entry in super().entries(first, last):
+            header = decode(entry.raw, entry.header.seq)
+            yield self._changes(replace(entry, header=header))
+
+
+class TestDecodedOnce:
+    def test_a_reader_that_decodes_with_the_check_is_believed_no_less_and_no_more(self, run):
+        assert check(DecodingReader(run.entries)) == check(ListReader(run.entries))
+
+    def test_bytes_that_are_not_the_decoded_ones_are_decoded_again(self, run):
+        def other_bytes(entry):
+            return replace(entry, raw=entry.raw.replace(b"{", b"{ ", 1))
+
+        result = check(DecodingReader(run.entries, other_bytes))
+
+        assert set(codes(result)) >= {"header"}
+
+    def test_fields_that_are_not_the_decoded_ones_are_found(self, run):
+        def other_fields(entry):
+            return replace(entry, header=replace(entry.header, index=entry.header.index + 1))
+
+        result = check(DecodingReader(run.entries, other_fields))
+
+        assert codes(result).count("fields") == len(run.entries)
+
+    def test_a_forged_derived_part_is_found_though_a_replay_would_not_read_it(self, run):
+        seq = next(e.header.seq for e in run.entries if e.header.kind == "EffectStarted")
+        part = run.entries[seq].brought[0]
+        forged = replace(part, data=(part.data or b"").replace(b"a", b"b", 1))
+        run.entries[seq] = replace(run.entries[seq], brought=(forged,))
+
+        assert "part" in codes(check(DecodingReader(run.entries)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -158,6 +159,38 @@ def test_the_root_and_each_head_cover_durable_records_only():
     assert all(root == root_of(leaves[:size]) for size, root, _ in heads)
     assert all(size <= there for size, _, there in heads)
     assert writer.frontier().size == 30
+
+
+def test_the_head_covers_everything_when_the_end_comes_during_a_commit():
+    store, entries, heads = GatedStore(), chain(9), []
+    writer = Writer(store, on_commit=lambda size, root: heads.append((size, root)))
+    for entry in entries:
+        writer.submit(entry)
+    ending = threading.Thread(target=writer.close)
+
+    writer.after(0, lambda: None)
+    store.entered.acquire()
+    ending.start()
+    while not writer._queue.qsize():  # the end stands in line while the commit goes on
+        time.sleep(0.001)
+    store.gate.release(9)
+    ending.join()
+
+    assert heads[-1] == (9, root_of([event_leaf(entry.raw) for entry in entries]))
+
+
+def test_a_head_is_written_although_commits_follow_without_a_pause():
+    store, entries, heads = MemoryStore(), chain(400), []
+    writer = Writer(store, on_commit=lambda size, _: heads.append(size))
+
+    for entry in entries:
+        writer.submit(entry)
+        writer.after(entry.header.seq, lambda: None)
+    writer.flush()
+    writer.close()
+
+    assert heads == sorted(set(heads))
+    assert heads[-1] == 400
 
 
 def test_a_writer_on_a_store_with_records_continues_their_tree():

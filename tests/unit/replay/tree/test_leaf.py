@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from replay.tree import event_leaf, leaf_hash, workspace_leaf
+from replay.tree import event_leaf, event_leaves, leaf_hash, workspace_leaf, workspace_leaves
 
 HEADER = b'{"kind":"RunStarted","seq":0}'
 
@@ -19,3 +19,10 @@ def test_a_workspace_leaf_is_the_leaf_hash_of_domain_and_header():
 
 def test_one_header_has_different_leaves_in_the_two_logs():
     assert event_leaf(HEADER) != workspace_leaf(HEADER)
+
+
+def test_many_headers_at_once_are_the_leaves_of_each():
+    headers = [HEADER, b"", HEADER + b"x"]
+
+    assert event_leaves(headers) == [event_leaf(header) for header in headers]
+    assert workspace_leaves(headers) == [workspace_leaf(header) for header in headers]

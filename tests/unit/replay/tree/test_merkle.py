@@ -127,3 +127,31 @@ def test_a_leaf_that_is_no_hash_is_refused_and_changes_nothing(leaf):
         root_of([LEAVES[0], leaf])
 
     assert (frontier.size, frontier.root()) == (1, ROOTS[1])
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 7, 8, 31])
+@pytest.mark.parametrize("step", [1, 2, 5, 16, 40])
+def test_many_leaves_at_once_make_the_tree_of_one_after_another(cut, step):
+    leaves = [leaf_hash(bytes([number])) for number in range(70)]
+    frontier = Frontier()
+    frontier.extend(leaves[:cut])
+    frontier.extend([])
+
+    for start in range(cut, len(leaves), step):
+        frontier.extend(leaves[start : start + step])
+        one_by_one = Frontier()
+        for leaf in leaves[: start + step]:
+            one_by_one.append(leaf)
+
+        assert frontier.state() == one_by_one.state()
+
+
+def test_a_short_leaf_among_many_leaves_the_frontier_as_it_was():
+    frontier = Frontier()
+    frontier.extend(LEAVES[:3])
+
+    with pytest.raises(ProofError, match="leaf 1 is 3 bytes long"):
+        frontier.extend([LEAVES[3], b"abc"])
+
+    assert frontier.root() == ROOTS[3]
+    assert frontier.size == 3

@@ -1,0 +1,234 @@
+"""Records out of a DuckDB log, in order of position: whole, or lean.
+
+The one invariant: what comes out of the table is checked for shape and order before it is believed,
+and each record's header is decoded once. Two narrow queries, one for headers and one for the parts
+that are wanted, cost half of one wide query, and what is not wanted is neither fetched nor made an
+object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, TypeAlias
+
+import duckdb
+
+from replay.errors import IntegrityError
+from replay.events.entry import Entry, Part
+from replay.events.header import decode_header, kind_in
+from replay.events.refs import RefsDecoder
+from replay.log.duckdb_rows import PART_COLUMNS, part_of
+from replay.log.port import DecodeHeader, Line
+
+__all__ = ["read_entries", "read_lines"]
+
+#: Position, header bytes, stored list of parts, place; unchecked.
+_Row: TypeAlias = tuple[Any, Any, Any, Any]
+
+_HEADERS: Final = """
+SELECT seq, raw, refs, place FROM log
+WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
+"""
+_ALL_PARTS: Final = f"""
+SELECT seq, {PART_COLUMNS} FROM log
+WHERE ordinal IS NOT NULL AND seq >= ? AND seq < ? ORDER BY seq, ordinal
+"""  # noqa: S608 - our own names
+#: A bit for each record of the batch says whether it is wanted: a list of positions costs more to
+#: hand over than the parts cost to read.
+_WANTED_PARTS: Final = f"""
+SELECT seq, {PART_COLUMNS} FROM log
+WHERE ordinal IS NOT NULL AND seq >= ? AND seq < ? AND get_bit(?::BIT, (seq - ?)::INTEGER) = 1
+ORDER BY seq, ordinal
+"""  # noqa: S608 - our own names
+#: Records asked for with one query, which passes over all rows of its part of the table: as many as
+#: the bytes of the batch before allow.
+_BATCH_MIN: Final = 256
+_BATCH_MAX: Final = 8192
+_BATCH_BYTES: Final = 32 << 20
+#: Rows made into objects at once, and lines handed out at once: what a processor's cache holds.
+_AT_ONCE: Final = 256
+_WANTED: Final = ord("1")
+
+
+def read_entries(
+    cursors: tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection],
+    refs: RefsDecoder,
+    first: int,
+    last: int,
+    decode: DecodeHeader,
+) -> Iterator[Entry]:
+    """Yield the records in [first, last), whole.
+
+    Args:
+        cursors: two of the log, for headers and parts; nothing else uses them meanwhile.
+        refs: the decoder of part lists, as of ``first``.
+        first: position of the first record.
+        last: position after the last one.
+        decode: decodes header bytes; called once for each record.
+
+    Raises:
+        IntegrityError: a record or part is missing, twice there or malformed.
+    """
+    headers, beside = cursors
+    # The first part to come; unknown unless the reading starts at the start.
+    ordinal = 0 if first == 0 else -1
+    seq, batch = first, _BATCH_MIN
+    while seq < last:
+        start, stop, size = seq, min(seq + batch, last), 1
+        headers.execute(_HEADERS, [start, stop])
+        parts = _Parts(beside, _ALL_PARTS, [start, stop])
+        while rows := headers.fetchmany(_AT_ONCE):
+            # What `_whole` does, written out: this runs for every record that is checked.
+            for at, raw, stored, place in rows:
+                if at != seq:
+                    raise _missing(seq)
+                if type(raw) is not bytes or type(stored) is not bytes:
+                    raise _no_bytes(seq)
+                header = decode(raw, seq)
+                brought = parts.take(seq)
+                size += len(raw)
+                for part in brought:
+                    if part.ordinal != ordinal and ordinal >= 0:
+                        raise _out_of_order(part.ordinal)
+                    ordinal = part.ordinal + 1
+                    size += part.size
+                listed = refs.decode(header, stored)
+                yield Entry(header=header, raw=raw, parts=listed, brought=brought, place=place)
+                seq += 1
+        if seq != stop:
+            raise _missing(seq)
+        parts.finish()
+        batch = _next_batch(stop - start, size)
+
+
+def read_lines(
+    cursor: duckdb.DuckDBPyConnection, last: int, wanted: frozenset[str]
+) -> Iterator[Sequence[Line]]:
+    """Yield the records before ``last``; see :meth:`replay.log.port.LogReader.lean`.
+
+    Raises:
+        IntegrityError: a record is missing or twice there, or a wanted one is malformed.
+    """
+    refs = RefsDecoder()
+    start, batch = 0, _BATCH_MIN
+    while start < last:
+        stop, size = min(start + batch, last), 1
+        rows = cursor.execute(_HEADERS, [start, stop]).fetchall()
+        mask = _mask(rows, wanted, start, stop)
+        among = [start, stop, mask.decode(), start]
+        parts = _Parts(cursor, _WANTED_PARTS, among if _WANTED in mask else None)
+        for first in range(0, len(rows), _AT_ONCE):
+            lines: list[Line] = [row[1] for row in rows[first : first + _AT_ONCE]]
+            size += sum([len(row[1]) for row in rows[first : first + _AT_ONCE]])
+            end = first + len(lines)
+            place = mask.find(_WANTED, first, end)
+            while place >= 0:
+                entry = _whole(rows[place], refs, parts, decode_header)
+                for part in entry.brought:
+                    size += part.size
+                lines[place - first] = entry
+                place = mask.find(_WANTED, place + 1, end)
+            yield lines
+        parts.finish()
+        batch = _next_batch(stop - start, size)
+        start = stop
+
+
+def _next_batch(records: int, size_bytes: int) -> int:
+    return max(_BATCH_MIN, min(_BATCH_MAX, _BATCH_BYTES * records // size_bytes))
+
+
+def _mask(rows: Sequence[_Row], wanted: frozenset[str], start: int, stop: int) -> bytearray:
+    """Check that all records are there; return a binary digit for each: whether it is wanted."""
+    mask = bytearray(b"0") * len(rows)
+    known: dict[bytes, bool] = {}
+    for seq, row in enumerate(rows, start):
+        raw = row[1]
+        if row[0] != seq:
+            raise _missing(seq)
+        if type(raw) is not bytes:
+            raise _no_bytes(seq)
+        kind = kind_in(raw)
+        if kind not in known:
+            known[kind] = not kind or kind.decode("ascii", "replace") in wanted
+        if known[kind]:
+            mask[seq - start] = _WANTED
+    if len(rows) != stop - start:
+        raise _missing(start + len(rows))
+    return mask
+
+
+def _whole(row: _Row, decoder: RefsDecoder, parts: _Parts, decode: DecodeHeader) -> Entry:
+    seq, raw, refs, place = row
+    if type(raw) is not bytes or type(refs) is not bytes:
+        raise _no_bytes(seq)
+    header = decode(raw, seq)
+    return Entry(
+        header=header,
+        raw=raw,
+        parts=decoder.decode(header, refs),
+        brought=parts.take(seq),
+        place=place,
+    )
+
+
+class _Parts:
+    """The parts that the records of a batch bring, in order of position."""
+
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, query: str, among: Sequence[object] | None
+    ) -> None:
+        self._cursor = cursor
+        self._rows: list[tuple[Any, ...]] = []
+        self._next = self._count = 0
+        if among is not None:
+            cursor.execute(query, among)
+            self._fetch()
+
+    def take(self, seq: int) -> tuple[Part, ...]:
+        """Return the parts of a record, ascending ordinals; records in order of position."""
+        if self._next == self._count or self._rows[self._next][0] != seq:
+            return ()
+        part = part_of(self._rows[self._next])
+        self._next += 1
+        if self._next == self._count:
+            self._fetch()
+        if self._next == self._count or self._rows[self._next][0] != seq:
+            return (part,)
+        return self._more(seq, part)
+
+    def _more(self, seq: int, part: Part) -> tuple[Part, ...]:
+        parts = [part]
+        while self._next < self._count and self._rows[self._next][0] == seq:
+            parts.append(part_of(self._rows[self._next]))
+            if parts[-1].ordinal != parts[-2].ordinal + 1:
+                raise _out_of_order(parts[-1].ordinal)
+            self._next += 1
+            if self._next == self._count:
+                self._fetch()
+        return tuple(parts)
+
+    def finish(self) -> None:
+        """Check that every part was taken.
+
+        Raises:
+            IntegrityError: one belongs to no record.
+        """
+        if self._next < self._count:
+            raise _out_of_order(self._rows[self._next][1])
+
+    def _fetch(self) -> None:
+        self._rows = self._cursor.fetchmany(_AT_ONCE)
+        self._next, self._count = 0, len(self._rows)
+
+
+def _missing(seq: int) -> IntegrityError:
+    return IntegrityError("record is missing or stands twice", where=f"event {seq}")
+
+
+def _no_bytes(seq: int) -> IntegrityError:
+    return IntegrityError("record has no bytes", where=f"event {seq}")
+
+
+def _out_of_order(ordinal: object) -> IntegrityError:
+    return IntegrityError("parts are out of order", where=f"part {ordinal}")
