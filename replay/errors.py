@@ -4,6 +4,7 @@
 
     ReplayError                 root of every error this package raises
     ├── UsageError              the caller asked for something that cannot be
+    │   └── LoopMethodError     a run's event loop does not have what was called
     ├── NotFoundError           what was named is not there
     ├── LogError                the log of a run cannot be opened, locked or made durable
     ├── WorkflowError           the program did what no run can record or repeat
@@ -27,6 +28,7 @@ __all__ = [
     "HermeticError",
     "IntegrityError",
     "LogError",
+    "LoopMethodError",
     "NotFoundError",
     "ProofError",
     "ReplayError",
@@ -67,6 +69,12 @@ class UsageError(ReplayError):
     """The caller asked for something that cannot be; nothing happened."""
 
     code = "usage"
+
+
+class LoopMethodError(UsageError, NotImplementedError):
+    """A run's event loop has no such method; asyncio's own error for that, so that both fit."""
+
+    code = "loop-method"
 
 
 class NotFoundError(ReplayError):

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from replay.recording.divergence import Divergence
+from replay.session.awaiting import AwaitedAtOnce
 
 __all__ = ["Report", "Verdict"]
 
@@ -17,7 +18,7 @@ __all__ = ["Report", "Verdict"]
 Verdict = Literal["identical", "diverged", "erased", "incomplete", "damaged", "refused"]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class Report(AwaitedAtOnce, msgspec.Struct, frozen=True, kw_only=True):
     """What a replay found.
 
     Attributes:
@@ -25,8 +26,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         run: id of the recorded run.
         events: records that the replay computed or copied and found equal.
         root_recorded, root_replayed: hex roots; the second is that of the replay's own log.
-        live_effects: effects that really happened during the replay: always 0, or it is a bug.
+        live_effects: ways out that stood open in the replay's process when it ended, so effects
+            that really happened: always 0, or it is a bug.
         guard: what kept the replay hermetic: ``process`` or ``kernel``.
+        refused_attempts: ways out that were tried and refused.
         inputs_taken: records copied from the recording.
         derived_computed: records computed by running the program.
         divergence: the first difference, if there is one.
@@ -44,3 +47,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     derived_computed: int
     divergence: Divergence | None = None
     notes: tuple[str, ...] = ()
+    refused_attempts: int = 0
