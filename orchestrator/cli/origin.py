@@ -62,5 +62,6 @@ def _file_of(started: RunStarted, directory: Path) -> str | None:
     if isinstance(program, Command):
         # -X and -W can write files and import modules.
         plain = all(len(flag) == 2 or flag in _HARMLESS for flag in program.flags)
+        plain = plain and not program.prefix  # uv would fetch and build what its options name
         return program.target if program.form == "script" and plain else None
     return program.file

@@ -2,43 +2,73 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
-from orchestrator.cli.terminal import emit, emit_json, instant, say, table
+from orchestrator.cli.records import opened
+from orchestrator.cli.terminal import emit, emit_json, inert, instant, say, table
+from replay.errors import ReplayError
 from replay.log.workspace import RunSummary, Workspace
 from replay.session.record import DEFAULT_WORKSPACE
+from replay.session.workflow import first_record
 
 __all__ = ["main"]
 
-_ENTRY_MAX = 40
+_ENTRY_MAX: Final = 60
+#: Runs whose record is opened to say what was run; the newest, since each takes some milliseconds.
+_OPENED_MAX: Final = 100
 
 
 def runs(*, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False) -> int:
     """List the runs of the workspace, in the order in which they were entered.
+
+    A command is shown as its record has it, so with surrogates for secrets. That of
+    the newest 100 runs is looked up; --json says in `command` what is listed.
 
     Examples:
       ritornello runs
       ritornello runs --workspace ../.ritornello --json
     """
     found = Workspace.open(workspace, create=False).runs()
+    commands = _commands(found, workspace)
     if as_json:
-        emit_json("runs", {"runs": msgspec.to_builtins(found)})
+        listed = [{**msgspec.to_builtins(run), "command": commands.get(run.run)} for run in found]
+        emit_json("runs", {"runs": listed})
         return 0
     if not found:
         say("there is no run yet; `ritornello record -- python …` makes one")
         return 0
     head = ("RUN", "STARTED", "STATE", "EVENTS", "ENTRY")
-    for line in table(head, map(_row, found)):
+    for line in table(head, [_row(run, commands.get(run.run)) for run in found]):
         emit(line)
     return 0
 
 
-def _row(run: RunSummary) -> tuple[str, ...]:
+def _commands(found: Sequence[RunSummary], workspace: Path) -> dict[str, list[str]]:
+    """Return the argument lists of the newest runs that have one and can be read."""
+    commands: dict[str, list[str]] = {}
+    for run in [run for run in found if run.present and run.size][-_OPENED_MAX:]:
+        try:
+            with opened(run.run, workspace) as reader:
+                started = first_record(reader)
+        except ReplayError:
+            continue  # the list is of what the workspace log says; `verify` names what is wrong
+        if started.entry == "command":
+            commands[run.run] = list(started.arguments)
+    return commands
+
+
+def _row(run: RunSummary, command: list[str] | None) -> tuple[str, ...]:
     state = (run.reason or run.state) if run.state == "closed" else run.state
     entry = run.entry or "-"
+    if command is not None:
+        shown = ["python", *command] if command[:2] != ["uv", "run"] else command
+        entry = inert(shlex.join(shown), _ENTRY_MAX)
     return (
         run.run,
         instant(run.registered_us),

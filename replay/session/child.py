@@ -7,6 +7,7 @@ and reports there what came of it. Standard streams are the program's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 import sys
@@ -16,17 +17,23 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
+from replay.doors.threads import finish_threads
 from replay.errors import ReplayError
-from replay.guard.process import ProcessGuard
+from replay.guard.hermetic import Hermetic
+from replay.guard.kernel import die_with_parent
 from replay.log.duckdb_store import DuckDBStore
 from replay.session.api import open_run
+from replay.session.command_line import Command, engine_root, resolve_tool
 from replay.session.exits import ExitHandlers, exit_code, print_failure
-from replay.session.extensions import load_dialects
+from replay.session.extensions import load_adapters, load_dialects
 from replay.session.messages import Answer, Call, Failed, Ready, Recorded, Replayed, Task
-from replay.session.programs import find_function, load_file, run_program, set_up
+from replay.session.parent_death import end_with_pipe
+from replay.session.programs import find_function, load_file, prepare_program, set_up
 from replay.session.record import record_program
 from replay.session.replay import replay_log
+from replay.session.shadows import refuse_shadows
 from replay.session.workflow import call_with, entry_name
+from replay.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,31 +43,33 @@ __all__ = ["main"]
 _CHUNK: Final = 65536
 
 
-def main() -> NoReturn:
-    """Do what the launcher asks for. Arguments: engine root or nothing, descriptor in, and out."""
+def main(loaded_before: frozenset[str]) -> NoReturn:
+    """Do what the launcher asks for. Arguments: engine root or nothing, descriptor in, and out.
+
+    Args:
+        loaded_before: modules that Python had loaded before the engine's.
+    """
     root, incoming, outgoing = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    os.set_inheritable(incoming, False)
     os.set_inheritable(outgoing, False)
-    _say(outgoing, Ready(python=platform.python_version()))
-    data = b"".join(iter(lambda: os.read(incoming, _CHUNK), b""))
-    os.close(incoming)
-    task = msgspec.json.decode(data, type=Task)
+    # Before a word is said: if the launcher was gone by then, nobody hears it, and this ends here.
+    die_with_parent()
+    _say(outgoing, Ready(python=platform.python_version(), engine=VERSION))
+    task = _heard(incoming)
+    end_with_pipe(incoming)
     # Found before the program's directory stands on the path; a replay imports as a recording does.
-    dialects = load_dialects()
+    dialects, adapters = load_dialects(), load_adapters()
     code = 0
     try:
-        if isinstance(task.program, Call):
-            program, entry, arguments = _call(task.program, root, replaying=task.action == "replay")
-        else:
-            command = task.program
-            set_up(command, root)
-            program, entry, arguments = _program(task), "command", command.recorded
         if task.action == "record":
+            program, entry, arguments = _loaded(task, root, loaded_before)
             recording = record_program(
                 program,
                 workspace=task.workspace,
                 entry=entry,
                 arguments=arguments,
                 dialects=dialects,
+                adapters=adapters,
             )
             code = exit_code(recording.error)
             print_failure(recording.error)
@@ -76,7 +85,7 @@ def main() -> NoReturn:
                 ),
             )
         else:
-            _say(outgoing, _replay(task, program))
+            _say(outgoing, _replay(task, root, loaded_before))
     except ReplayError as error:
         _say(
             outgoing,
@@ -95,30 +104,51 @@ def main() -> NoReturn:
     _end(code, hard=task.action == "replay")
 
 
-def _program(task: Task) -> Callable[[], None]:
+def _heard(descriptor: int) -> Task:
+    """Read the task, one line; a launcher that is gone has none, and nothing runs."""
+    data = b""
+    while not data.endswith(b"\n"):
+        piece = os.read(descriptor, _CHUNK)
+        if not piece:
+            os._exit(1)
+        data += piece
+    return msgspec.json.decode(data, type=Task)
+
+
+def _loaded(
+    task: Task, root: str, loaded_before: frozenset[str]
+) -> tuple[Callable[[], object], str, tuple[str, ...]]:
+    """Return what runs the program, how it is found again, and its arguments."""
+    program = task.program
+    if isinstance(program, Call):
+        set_up(Path(program.file), root)
+        refuse_shadows(engine_root(), loaded_before)
+        return _call(program)
+    command = resolve_tool(program)
+    set_up(command, root)
+    refuse_shadows(engine_root(), loaded_before)
+    return _program(command), "command", command.recorded
+
+
+def _program(command: Command) -> Callable[[], None]:
     """Return a command's program: its ``__main__``, then what it registered for its exit."""
-    command = task.program
-    assert not isinstance(command, Call)
     handlers = ExitHandlers()
+    run = prepare_program(command)
 
     def program() -> None:
         with handlers:
-            run_program(command)
+            try:
+                run()
+            finally:
+                finish_threads()  # as Python does: before what is registered for its exit
 
     return program
 
 
-def _call(
-    call: Call, root: str, *, replaying: bool
-) -> tuple[Callable[[], object], str, tuple[str, ...]]:
+def _call(call: Call) -> tuple[Callable[[], object], str, tuple[str, ...]]:
     """Load a file as a module, find the function, and return what runs it."""
     path = Path(call.file)
-    set_up(path, root)
-    if replaying:
-        with ProcessGuard():  # nothing of the program may reach outside, its imports neither
-            module = load_file(path)
-    else:
-        module = load_file(path)
+    module = load_file(path)
     function = find_function(module, call.function, path)
     call_with(function, call.arguments).close()
     arguments = (call.arguments,) if call.arguments else ()
@@ -129,18 +159,38 @@ def _call(
     return program, entry_name(function), arguments
 
 
-def _replay(task: Task, program: Callable[[], object]) -> Replayed:
-    reader = open_run(task.run, workspace=task.workspace)
-    try:
-        if task.keep is None:
-            return Replayed(report=replay_log(reader, program))
-        keep = DuckDBStore.create(Path(task.keep))
-        try:
-            return Replayed(report=replay_log(reader, program, keep=keep))
-        finally:
-            keep.close()
-    finally:
-        reader.close()
+def _replay(task: Task, root: str, loaded_before: frozenset[str]) -> Replayed:
+    """Open all that the engine needs, close this process for good, and run the program in it."""
+    with contextlib.ExitStack() as stack:
+        reader = open_run(task.run, workspace=task.workspace)
+        stack.callback(reader.close)
+        keep = None if task.keep is None else DuckDBStore.create(Path(task.keep))
+        if keep is not None:
+            stack.callback(keep.close)
+        _close_input()
+        out = Path(task.out) if task.out else None
+        written = (None if task.keep is None else Path(task.keep), out)
+        guard = Hermetic.confine(tuple(path for path in written if path is not None))
+        noise = _noise(task.noise)
+        with guard.process:  # nothing of the program may reach outside, its imports neither
+            program, _, _ = _loaded(task, root, loaded_before)
+        replayed = Replayed(report=replay_log(reader, program, keep=keep, guard=guard, out=out))
+        noise.clear()
+        return replayed
+
+
+def _noise(count: int) -> list[object]:
+    """Return objects of many sizes between gaps of many sizes."""
+    made: list[object] = [bytes(number % 509) for number in range(count)]
+    del made[::3]
+    return made
+
+
+def _close_input() -> None:
+    """Let nothing be read from or written to what standard input is: the record has its answers."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def _say(descriptor: int, answer: Answer) -> None:

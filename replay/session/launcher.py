@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,28 +21,61 @@ import msgspec
 
 import replay.errors
 from replay.errors import IntegrityError, NotFoundError, ReplayError, SetupError, UsageError
+from replay.files.overlay import Overlay
 from replay.session.api import BUNDLE_SUFFIX, open_run
 from replay.session.command_line import Command, engine_root, parse_recorded, refuse_collisions
 from replay.session.messages import Answer, Call, Failed, Ready, Recorded, Replayed, Task
 from replay.session.workflow import first_record
+from replay.version import VERSION
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from replay.events.kinds import RunStarted
 
-__all__ = ["LaunchedProgram", "launch_recording", "launch_replay", "program_of"]
+__all__ = ["LaunchedProgram", "Surroundings", "launch_recording", "launch_replay", "program_of"]
 
+#: Seconds between two looks at a child that has not said a word.
+_LOOK_S: Final = 0.2
 _HASH_SEED: Final = re.compile(r"random|[0-9]{1,9}")
-#: What Python is told to do in the child; it finds the engine where this process did.
+#: What Python is told to do in the child; it finds the engine where this process did. A module of
+#: the program's that has the engine's name is found, but not run.
 _START: Final = """\
 import sys
+loaded = frozenset(sys.modules)
 if not sys.flags.safe_path:
     del sys.path[0]
 if sys.argv[1]:
     sys.path.insert(0, sys.argv[1])
-from replay.session.child import main
-main()
+def start():
+    import os
+    from importlib.util import find_spec
+    what, where = "the engine is not installed", sys.executable
+    try:
+        roots = set()
+        for name, own in (("replay", "session/child.py"), ("orchestrator", "__init__.py")):
+            spec = find_spec(name)
+            if spec is None:
+                continue
+            place = os.path.dirname(spec.origin or "")
+            roots.add(os.path.dirname(place))
+            if len(roots) > 1 or not os.path.isfile(os.path.join(place, own)):
+                where = spec.origin or str(list(spec.submodule_search_locations or ()))
+                what = f"a module {name!r} of the program's is found in place of the engine's"
+                break
+        else:
+            if roots:
+                from replay.session.child import main
+                return main
+    except BaseException as error:
+        what = f"the engine cannot be loaded ({type(error).__name__}: {error})"
+    import json
+    hint = f"install ritornello for that Python: {sys.executable} -m pip install ritornello"
+    said = {"type": "failed", "error": "UsageError", "message": what, "where": where, "hint": hint}
+    os.write(int(sys.argv[3]), json.dumps(said).encode() + b"\\n")
+    os._exit(2)
+main = start()
+main(loaded)
 """
 
 
@@ -55,6 +89,25 @@ class LaunchedProgram(msgspec.Struct, frozen=True, kw_only=True):
 
     exit_code: int
     answer: Recorded | Replayed | None
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """How a replay's process differs from this one.
+
+    Attributes:
+        environment: variables that are set on top of this process's.
+        hash_seed: its PYTHONHASHSEED; the recorded one, if not given.
+        noise: objects that stand in the way of the program's, so that it lies elsewhere in memory.
+        silent: whether the program's output is dropped.
+    """
+
+    environment: dict[str, str] = msgspec.field(default_factory=dict)
+    hash_seed: str | None = None
+    noise: int = 0
+    silent: bool = False
+
+
+_HERE: Final = Surroundings()
 
 
 def launch_recording(
@@ -83,7 +136,9 @@ def launch_replay(
     *,
     directory: Path | None = None,
     keep: Path | None = None,
+    out: Path | None = None,
     output_to_stderr: bool = False,
+    surroundings: Surroundings = _HERE,
 ) -> LaunchedProgram:
     """Replay a run in a child process, with the code on disk.
 
@@ -92,11 +147,15 @@ def launch_replay(
         workspace: directory that holds the runs.
         directory: where the program is started; here, if not given.
         keep: an absent directory that takes the replay's own log.
+        out: an absent or empty directory that takes the files which the program writes; they go
+            with the replay, if not given.
         output_to_stderr: let the program's standard output go to standard error.
+        surroundings: how the child's process differs from this one.
 
     Raises:
         NotFoundError: there is no such run, or its program is not there.
         IntegrityError: the record cannot be read.
+        UsageError: the directory for files is not empty.
         ReplayError: the engine gave up in the child.
     """
     reader = open_run(run, workspace=workspace)
@@ -107,17 +166,26 @@ def launch_replay(
     place = (directory or Path.cwd()).absolute()
     if not place.is_dir():
         raise NotFoundError("there is no such directory", where=str(place))
+    seed = started.hash_seed
+    if _HASH_SEED.fullmatch(seed) is None:
+        raise IntegrityError(f"{seed[:40]!r} is no PYTHONHASHSEED", where="event 0")
     task = Task(
         action="replay",
         program=program_of(started, place),
         workspace=str(workspace.absolute()),
         run=str(Path(run).absolute()) if Path(run).suffix == BUNDLE_SUFFIX else run,
         keep=None if keep is None else str(keep.absolute()),
+        noise=surroundings.noise,
     )
-    seed = started.hash_seed
-    if _HASH_SEED.fullmatch(seed) is None:
-        raise IntegrityError(f"{seed[:40]!r} is no PYTHONHASHSEED", where="event 0")
-    return _launch(task, hash_seed=seed, directory=place, output_to_stderr=output_to_stderr)
+    # Made and removed here: the child closes itself against writing anywhere else.
+    with contextlib.closing(Overlay(out)) as overlay:
+        return _launch(
+            msgspec.structs.replace(task, out=str(overlay.root)),
+            hash_seed=surroundings.hash_seed or seed,
+            directory=place,
+            output_to_stderr=output_to_stderr,
+            surroundings=surroundings,
+        )
 
 
 def program_of(started: RunStarted, directory: Path) -> Command | Call:
@@ -147,46 +215,75 @@ def program_of(started: RunStarted, directory: Path) -> Command | Call:
 
 
 def _launch(
-    task: Task, *, hash_seed: str, directory: Path | None, output_to_stderr: bool
+    task: Task,
+    *,
+    hash_seed: str,
+    directory: Path | None,
+    output_to_stderr: bool,
+    surroundings: Surroundings = _HERE,
 ) -> LaunchedProgram:
+    if os.environ.get("PYTHONINSPECT"):
+        raise UsageError(
+            "PYTHONINSPECT would make the end of the program a prompt, which cannot be repeated",
+            hint="unset it",
+        )
     python = sys.executable
     flags: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
     if isinstance(task.program, Command):
-        python, flags = task.program.python, task.program.flags
+        python, flags, prefix = task.program.python, task.program.flags, task.program.prefix
     ours = Path(python).absolute().parent == Path(sys.executable).absolute().parent
-    root = str(engine_root()) if ours else ""
+    root = str(engine_root()) if ours and not prefix else ""
     child_in, task_out = os.pipe()
     answers_in, child_out = os.pipe()
     with _signals_go_to_the_child() as children:
         try:
             process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
-                [python, *flags, "-c", _START, root, str(child_in), str(child_out)],
+                [*prefix, python, *flags, "-c", _START, root, str(child_in), str(child_out)],
                 cwd=directory,
-                env={**os.environ, "PYTHONHASHSEED": hash_seed},
+                env={**os.environ, **surroundings.environment, "PYTHONHASHSEED": hash_seed},
                 pass_fds=(child_in, child_out),
-                stdout=sys.stderr if output_to_stderr else None,
+                stdout=subprocess.DEVNULL
+                if surroundings.silent
+                else (sys.stderr if output_to_stderr else None),
+                stderr=subprocess.DEVNULL if surroundings.silent else None,
             )
         except OSError as error:
             os.close(answers_in)
             os.close(task_out)
-            raise SetupError(f"{python} cannot be started: {error.strerror}") from error
+            what = prefix[0] if prefix else python
+            raise SetupError(f"{what} cannot be started: {error.strerror}") from error
         finally:
             os.close(child_in)
             os.close(child_out)
         children.append(process)
         answers = _Answers(answers_in)
-        with contextlib.suppress(BrokenPipeError), os.fdopen(task_out, "wb") as out:
-            out.write(msgspec.json.encode(task))
+        # Held open for as long as this process lives: its end is the end of the child.
+        with os.fdopen(task_out, "wb") as out:
+            while answers.first(_LOOK_S) is None and process.poll() is None:
+                pass
+            first = answers.first(_LOOK_S)
+            if isinstance(first, Ready) and first.engine == VERSION:
+                with contextlib.suppress(BrokenPipeError):
+                    out.write(msgspec.json.encode(task) + b"\n")
+                    out.flush()
+                process.wait()
         status = process.wait()
         heard = answers.wait()
     if not heard:
+        what = shlex.join((*prefix[:2], python))
         raise UsageError(
-            f"the engine did not come up in {python}",
+            f"the engine did not come up in {what}",
             hint=f"install ritornello for that Python, or use {sys.executable}",
         )
     last = heard[-1]
     if isinstance(last, Failed):
         raise _error_of(last)
+    if isinstance(heard[0], Ready) and heard[0].engine != VERSION:
+        raise UsageError(
+            f"the engine in {python} is version {heard[0].engine}, this one {VERSION}",
+            hint="install the same version in both",
+        )
     code = status if status >= 0 else 128 - status
     return LaunchedProgram(exit_code=code, answer=None if isinstance(last, Ready) else last)
 
@@ -197,8 +294,14 @@ class _Answers:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lines: list[Answer] = []
+        self._heard = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
+
+    def first(self, timeout_s: float) -> Answer | None:
+        """Return the first thing said, None if that is nothing yet."""
+        self._heard.wait(timeout_s)
+        return self._lines[0] if self._lines else None
 
     def wait(self) -> list[Answer]:
         """Return what was said; the child has ended."""
@@ -214,6 +317,7 @@ class _Answers:
         ):
             for line in lines:
                 self._lines.append(decoder.decode(line))
+                self._heard.set()
 
 
 @contextlib.contextmanager

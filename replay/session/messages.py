@@ -35,6 +35,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         workspace: absolute path of the workspace directory.
         run: what to replay: a run of the workspace, or the absolute path of a bundle.
         keep: where to keep the replay's own log, or None.
+        out: an empty directory for the files that a replayed program writes.
+        noise: objects to make before the program, so that it lies elsewhere in memory.
     """
 
     action: Literal["record", "replay"]
@@ -42,6 +44,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     workspace: str
     run: str = ""
     keep: str | None = None
+    out: str = ""
+    noise: int = 0
 
 
 # A union for msgspec needs tags on all of its members.
@@ -50,9 +54,11 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
 
     Attributes:
         python: version of its interpreter.
+        engine: version of the engine in it.
     """
 
     python: str
+    engine: str
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, tag="recorded"):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.abc
 import importlib.util
 import inspect
+import pkgutil
 import runpy
 import sys
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from replay.doors.effects import is_effect
 from replay.errors import NotFoundError, UsageError
 from replay.session.workflow import is_workflow
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from replay.session.command_line import Command
 
-__all__ = ["find_function", "load_file", "run_program", "set_up"]
+__all__ = ["find_function", "load_file", "prepare_program", "set_up"]
 
 
 def set_up(program: Command | Path, root: str) -> None:
@@ -40,34 +42,60 @@ def set_up(program: Command | Path, root: str) -> None:
         sys.argv[:] = [str(program)]
     else:
         if program.form == "script":
-            first = str(Path(program.target).resolve().parent)
+            first = _first_of(program)
         elif program.form == "module":
             first = str(Path.cwd())
-        start = {"script": program.target, "module": "-m", "code": "-c"}[program.form]
+        start = {"module": "-m", "code": "-c"}.get(program.form, program.target)
         sys.argv[:] = [start, *program.arguments]
-    sys.orig_argv[1:] = sys.argv if isinstance(program, Path) else program.recorded
+    sys.orig_argv[1:] = sys.argv if isinstance(program, Path) else program.after_python
     if not sys.flags.safe_path:
         sys.path.insert(0, first)
 
 
-def run_program(command: Command) -> None:
-    """Run a command's ``__main__`` to its end.
+def _first_of(program: Command) -> str:
+    """Return the first entry of the path for a script: its directory, or what is run itself."""
+    path = program.path or program.target
+    return path if _is_container(path) else str(Path(path).resolve().parent)
 
-    Raises:
-        BaseException: whatever the program raised.
+
+def _is_container(path: str) -> bool:
+    """Whether Python takes it for a directory or archive with a ``__main__`` in it."""
+    return pkgutil.get_importer(path) is not None
+
+
+def prepare_program(command: Command) -> Callable[[], None]:
+    """Return what runs a command's ``__main__`` to its end, and raises whatever that raises.
+
+    A script is read here and now: it is code, and no file that the program reads.
     """
     if command.form == "module":
-        runpy.run_module(command.target, run_name="__main__", alter_sys=True)
-        return
-    if command.form == "script":
-        path = Path(command.target).absolute()
-        loader = _MainLoader(path.read_bytes(), str(path))
-    else:
+        return lambda: _run_module(command.target)
+    if command.form == "code":
         loader = _MainLoader(command.target.encode(), "<string>")
+        return lambda: _run_main(loader, None)
+    place = command.path or command.target
+    path = Path(place).absolute()
+    if _is_container(place) or path.suffix == ".pyc":
+        return lambda: _run_path(place)
+    source = _MainLoader(path.read_bytes(), str(path))
+    return lambda: _run_main(source, str(path))
+
+
+def _run_module(name: str) -> None:
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def _run_path(place: str) -> None:
+    if sys.path[:1] == [place] and not sys.flags.safe_path:
+        del sys.path[0]  # it is put there again
+    runpy.run_path(place, run_name="__main__")
+
+
+def _run_main(loader: _MainLoader, file: str | None) -> None:
     module = ModuleType("__main__")
     module.__loader__ = loader
-    if command.form == "script":
-        module.__file__ = str(path)
+    if file is not None:
+        module.__file__ = file
         vars(module)["__cached__"] = None
     before = sys.modules["__main__"]
     sys.modules["__main__"] = module
@@ -128,6 +156,12 @@ def find_function(
     found: Any = module
     for step in name.split("."):
         found = getattr(found, step, None)
+    if is_effect(found):
+        raise UsageError(
+            f"{name!r} is an effect: in a replay it would not run, so there is nothing to repeat",
+            where=str(path),
+            hint="name a function that calls it",
+        )
     if not inspect.iscoroutinefunction(found):
         raise NotFoundError(
             f"there is no coroutine function {name!r}",

@@ -50,7 +50,7 @@ def test_python_is_read_as_python_reads_itself(here, words, flags, form, target,
         (("-X",), "-X"),
         (("-",), "not told what to run"),
         ((), "not told what to run"),
-        ((".",), "a directory"),
+        ((".",), "no __main__.py"),
         (("agent.py", "\udc80"), "no UTF-8"),
     ],
 )

@@ -1,0 +1,69 @@
+"""The end of a launched program when the launcher does not live to see it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import ROOT
+
+#: Busy, so that it does not end for want of anything to do, and deaf to polite requests.
+PROGRAM = """\
+import os, signal, time
+for name in ("SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, name), signal.SIG_IGN)
+with open("numbers", "w") as file:
+    print(os.getpid(), os.getppid(), file=file)
+os.rename("numbers", "up")
+while True:
+    time.sleep(0.01)
+"""
+
+
+def runs(pid):
+    """Whether a process runs, and is not a dead one that nobody asked for."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+def soon(what):
+    """Wait for something that is to come true."""
+    for _ in range(3000):
+        if what():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc on this system")
+@pytest.mark.parametrize("way", ["kernel", "pipe"])
+def test_a_killed_launcher_takes_its_program_with_it(place, way):
+    text = PROGRAM
+    if way == "pipe":  # as where the kernel does not do it, or another process stands between
+        text = "import ctypes; ctypes.CDLL(None).prctl(1, 0)\n" + text
+    place.write("agent.py", text)
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "orchestrator.cli", "record", "--", sys.executable, "agent.py"],
+        cwd=place.path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        assert soon((place.path / "up").exists)
+        program, parent = map(int, (place.path / "up").read_text().split())
+        assert runs(program)
+        assert parent == launcher.pid
+    finally:
+        launcher.send_signal(signal.SIGKILL)
+        launcher.wait()
+
+    assert soon(lambda: not runs(program))
