@@ -6,25 +6,49 @@ comes from a record, and a record is hostile input. The module knows no clock an
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
 from replay.errors import IntegrityError
 
 __all__ = [
     "ANSWERING",
+    "KEPT",
     "Answerer",
     "Answering",
     "Lookup",
+    "SystemFailure",
     "Value",
+    "ask",
     "checked_bytes",
+    "checked_integer",
     "checked_names",
     "checked_text",
     "checked_text_or_none",
     "refused",
 ]
 
-Value: TypeAlias = int | float | str | bytes | bool | tuple[str, ...] | list[str] | None
+KEPT: Final = "process."
+"""What the name of a source begins with that is asked once a run for each argument: facts of the
+process that do not change, so that how often a library looks is no part of the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemFailure:
+    """The system said no.
+
+    Attributes:
+        number: its error number.
+    """
+
+    number: int
+
+
+Value: TypeAlias = (
+    int | float | str | bytes | bool | tuple[str, ...] | list[str] | SystemFailure | None
+)
 """Everything an answer can be."""
 
 
@@ -91,6 +115,55 @@ def refused(source: str, argument: str, value: object, wanted: str) -> Integrity
         where=place,
         hint="the record is damaged, or was written by another version",
     )
+
+
+def ask(
+    answerer: Answerer,
+    source: str,
+    argument: str,
+    live: Callable[[], Value],
+    path: object = None,
+) -> Value:
+    """Returns the answer; what the system refuses is an answer too.
+
+    Args:
+        answerer: Who answers.
+        source: What is asked.
+        argument: Of what.
+        live: Asks the system.
+        path: What an error names.
+
+    Raises:
+        OSError: The system refused, now or when it was recorded.
+    """
+    failure: list[OSError] = []
+
+    def tried() -> Value:
+        try:
+            return live()
+        except OSError as error:
+            if error.errno is None:
+                raise
+            failure.append(error)
+            return SystemFailure(error.errno)
+
+    value = answerer.answer(source, argument, tried)
+    if type(value) is SystemFailure:
+        if failure:
+            raise failure[0]
+        raise OSError(value.number, os.strerror(value.number), *(() if path is None else (path,)))
+    return value
+
+
+def checked_integer(value: Value, source: str, argument: str) -> int:
+    """Returns `value` if it is an integer.
+
+    Raises:
+        IntegrityError: It is not.
+    """
+    if type(value) is not int:
+        raise refused(source, argument, value, "an integer")
+    return value
 
 
 def checked_bytes(value: Value, source: str, size_bytes: int) -> bytes:

@@ -7,6 +7,7 @@ here: it is a timer of the scheduler.
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 import warnings
@@ -20,7 +21,7 @@ from replay.doors.callbacks import Door
 from replay.doors.exchange import ClassMethodExchange, ModuleFunctionExchange
 from replay.doors.opening import Opening
 
-__all__ = ["clock_openings"]
+__all__ = ["CLOCK_SOURCES", "clock_openings", "real_monotonic"]
 
 _SECOND_NS: Final = 1_000_000_000
 # name of the clock -> the source that answers it
@@ -31,6 +32,8 @@ _CLOCKS: Final = {
     "process_time": "process_time_ns",
     "thread_time": "thread_time_ns",
 }
+#: All sources that are clocks: their answers are integers, and a reading moves the run's time.
+CLOCK_SOURCES: Final = frozenset({*_CLOCKS.values(), "clock_gettime_ns"})
 _CLOCK_IDS: Final = {
     "CLOCK_REALTIME": "time",
     "CLOCK_MONOTONIC": "monotonic",
@@ -47,8 +50,18 @@ _early_datetime_today = datetime.today
 _early_date_today = date.today
 
 
+@functools.cache
+def real_monotonic() -> _Nanoseconds:
+    """Returns the monotonic clock as it is, with no door before it, in nanoseconds.
+
+    The first call comes before any exchange is put in.
+    """
+    return cast("_Nanoseconds", _of_time("monotonic_ns").real)
+
+
 def clock_openings() -> Iterator[Opening]:
     """Yields one opening for each clock function that this platform has."""
+    real_monotonic()
     reals: dict[str, _Nanoseconds] = {}
     for name, source in _CLOCKS.items():
         if hasattr(time, name):
@@ -88,7 +101,10 @@ def _nanoseconds(source: str, real: _Nanoseconds) -> _Nanoseconds:
         answerer = ANSWERING.lookup()
         if answerer is None:
             return real()
-        return _ask(answerer, source, "", real)
+        value = answerer.answer(source, "", real)
+        if type(value) is not int:
+            raise refused(source, "", value, "an integer")
+        return value
 
     return read_ns
 
@@ -98,7 +114,10 @@ def _seconds(source: str, real_ns: _Nanoseconds, real: Callable[..., object]) ->
         answerer = ANSWERING.lookup()
         if answerer is None:
             return real()
-        return _ask(answerer, source, "", real_ns) / 1e9
+        value = answerer.answer(source, "", real_ns)
+        if type(value) is not int:  # as _ask does; a program may read its clock in a loop
+            raise refused(source, "", value, "an integer")
+        return value / 1e9
 
     return read
 

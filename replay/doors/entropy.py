@@ -10,6 +10,7 @@ from __future__ import annotations
 import _random
 import os
 import random
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType
@@ -27,6 +28,7 @@ __all__ = ["SEED_BYTES", "entropy_openings"]
 SEED_BYTES: Final = 32
 """How many bytes a seeding without argument draws: as strong as the generator is used for."""
 
+_PROBE_UUID: Final = "13814000-1dd2-11b2-8000-000000000000"
 _early_urandom = os.urandom
 _early_uuid1 = uuid.uuid1
 
@@ -35,20 +37,24 @@ def entropy_openings() -> Iterator[Opening]:
     """Yields one opening for each source of randomness that this platform has."""
     exchange = ModuleFunctionExchange(cast("BuiltinFunctionType", os.urandom))
     real = cast("Callable[[int], bytes]", exchange.real)
-    yield Opening("os.urandom", exchange, _urandom(real), lambda: _early_urandom(1), "urandom")
+    urandom = _urandom(real)
+    yield Opening("os.urandom", exchange, urandom, lambda: _early_urandom(1), "urandom", bytes(1))
     if hasattr(os, "getrandom"):
         early = os.getrandom
         getrandom = ModuleFunctionExchange(cast("BuiltinFunctionType", early))
         door = _getrandom(cast("Callable[..., bytes]", getrandom.real))
-        yield Opening("os.getrandom", getrandom, door, lambda: early(1), "urandom")
+        yield Opening("os.getrandom", getrandom, door, lambda: early(1), "urandom", bytes(1))
     seed = AttributeExchange(_random.Random, "seed")
     door = _seed(seed.real, real)
     # Not on the global generator: a check must not change what the program draws from it.
     other = random.Random(0)  # noqa: S311 - not for secrets
     yield Opening("random.seed", seed, door, other.seed, "urandom")
+    made = AttributeExchange(_random.Random, "__init__")
+    door = _made(made.real)
+    yield Opening("_random.Random", made, door, _random.Random, "urandom")
     uuid1 = FunctionExchange(cast("FunctionType", uuid.uuid1))
     door = _uuid1(cast("Callable[..., uuid.UUID]", uuid1.real))
-    yield Opening("uuid.uuid1", uuid1, door, _early_uuid1, "uuid1")
+    yield Opening("uuid.uuid1", uuid1, door, _early_uuid1, "uuid1", _PROBE_UUID)
 
 
 def _urandom(real: Callable[[int], bytes]) -> Door:
@@ -84,6 +90,18 @@ def _seed(real: Callable[..., object], real_urandom: Callable[[int], bytes]) -> 
         return real(self, a)
 
     return seed
+
+
+def _made(real: Callable[..., object]) -> Door:
+    def made(self: _random.Random, *args: object, **kwargs: object) -> object:
+        """Seeds again what the C constructor seeded from the system."""
+        if sys.version_info >= (3, 12):
+            real(self, *args, **kwargs)
+        if args in {(), (None,)} and ANSWERING.lookup() is not None:
+            self.seed()
+        return None
+
+    return made
 
 
 def _uuid1(real: Callable[..., uuid.UUID]) -> Door:

@@ -2,8 +2,9 @@
 
 `os.environ` and `os.environb` are two views of one mapping that they look up on each access, so
 that mapping is exchanged and every name they were imported under is answered. The one invariant:
-a run sees its own writes over its answers, whatever other runs write; they also reach the real
-environment (child processes inherit it) and are undone there when the run is closed.
+a run sees its own writes over its answers, whatever other runs write. Those of a run that has the
+process to itself also reach the real environment (child processes inherit it) and are undone there
+when the run is closed; those of a run beside others stay its own.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from replay.doors.answering import (
     ANSWERING,
@@ -21,6 +22,7 @@ from replay.doors.answering import (
     checked_text_or_none,
 )
 from replay.doors.callbacks import Door
+from replay.doors.context import current
 from replay.doors.opening import Opening
 
 __all__ = ["Environment", "environment_openings"]
@@ -31,16 +33,18 @@ _Raw: TypeAlias = bytes | str
 _early_environ = os.environ
 if os.supports_bytes_environ:
     _early_environb = os.environb
+_real_putenv, _real_unsetenv = os.putenv, os.unsetenv
 _early_get = os.environ.get
 _early_getenv = os.getenv
 
 
 @dataclass(slots=True)
 class _Overlay:
-    """What one run wrote: None means deleted."""
+    """What one run wrote: None means deleted. Apart: nobody else sees it."""
 
     lookup: Lookup
     answerer: Answerer
+    apart: bool
     written: dict[_Raw, _Raw | None] = field(default_factory=dict)
 
 
@@ -66,13 +70,15 @@ class Environment(MutableMapping[_Raw, _Raw]):
         return self._before.get
 
     def put(self, _door: Door) -> None:
-        """Puts this mapping in."""
+        """Puts this mapping in, and what stands before it: os.environ calls putenv first."""
         self._set(self)
+        os.putenv, os.unsetenv = _putenv, _unsetenv
 
     def take_back(self) -> None:
         """Puts the real mapping back, after undoing all writes that are left."""
         for overlay in tuple(self._overlays):
             self._undo(overlay)
+        os.putenv, os.unsetenv = _real_putenv, _real_unsetenv
         self._set(self._before)
 
     def close(self, *, lookup: Lookup | None = None, answerer: Answerer | None = None) -> None:
@@ -91,11 +97,9 @@ class Environment(MutableMapping[_Raw, _Raw]):
         return value
 
     def __setitem__(self, key: _Raw, value: _Raw) -> None:
-        # os.environ has called putenv before it comes here.
         asked = self._asked()
-        if asked is not None:
-            self._write(*asked, key, value)
-        self._before[key] = value
+        if asked is None or self._write(*asked, key, value):
+            self._before[key] = value
 
     def __delitem__(self, key: _Raw) -> None:
         asked = self._asked()
@@ -104,8 +108,8 @@ class Environment(MutableMapping[_Raw, _Raw]):
             return
         if self._read(*asked, key) is None:
             raise KeyError(key)
-        self._write(*asked, key, None)
-        self._before.pop(key, None)
+        if self._write(*asked, key, None):
+            self._before.pop(key, None)
 
     def __iter__(self) -> Iterator[_Raw]:
         return iter(self._names())
@@ -142,22 +146,26 @@ class Environment(MutableMapping[_Raw, _Raw]):
         value = checked_text_or_none(answerer.answer("env", name, live), "env", name)
         return None if value is None else self._raw(value)
 
-    def _write(self, lookup: Lookup, answerer: Answerer, key: _Raw, value: _Raw | None) -> None:
+    def _write(self, lookup: Lookup, answerer: Answerer, key: _Raw, value: _Raw | None) -> bool:
+        """Remembers what a run writes; returns whether it reaches the real environment too."""
         overlay = self._overlay(lookup, answerer)
         if overlay is None:
-            overlay = _Overlay(lookup, answerer)
+            overlay = _Overlay(lookup, answerer, _is_apart())
             self._overlays.append(overlay)
         overlay.written[key] = value
+        if overlay.apart:
+            return False
         written = self._written.get(key)
         if written is None:
             self._written[key] = _Written(self._before.get(key), value)
         else:
             written.latest = value
+        return True
 
     def _undo(self, overlay: _Overlay) -> None:
         self._overlays.remove(overlay)
-        for key in overlay.written:
-            if any(key in other.written for other in self._overlays):
+        for key in () if overlay.apart else overlay.written:
+            if any(key in other.written and not other.apart for other in self._overlays):
                 continue  # the last run that wrote it restores it
             written = self._written.pop(key)
             if self._before.get(key) != written.latest:
@@ -195,12 +203,29 @@ class Environment(MutableMapping[_Raw, _Raw]):
 def environment_openings(environment: Environment) -> Iterator[Opening]:
     """Yields the environment's opening, and the names that follow from it."""
     door = cast("Door", environment.__getitem__)
-    yield Opening("os.environ", environment, door, lambda: _early_environ["PATH"], "env")
-    yield Opening("os.environ.get", None, None, lambda: _early_get("PATH"), "env")
-    yield Opening("os.getenv", None, None, lambda: _early_getenv("PATH"), "env")
-    yield Opening("os.environ.keys", None, None, lambda: list(_early_environ), "env_names")
+    yield Opening("os.environ", environment, door, lambda: _early_environ["PATH"], "env", "probe")
+    yield Opening("os.environ.get", None, None, lambda: _early_get("PATH"), "env", "probe")
+    yield Opening("os.getenv", None, None, lambda: _early_getenv("PATH"), "env", "probe")
+    yield Opening(
+        "os.environ.keys", None, None, lambda: list(_early_environ), "env_names", ["probe"]
+    )
     if os.supports_bytes_environ:
-        yield Opening("os.environb", None, None, lambda: _early_environb[b"PATH"], "env")
+        yield Opening("os.environb", None, None, lambda: _early_environb[b"PATH"], "env", "probe")
+
+
+def _is_apart() -> bool:
+    context = current()
+    return context is not None and context.shared
+
+
+def _putenv(name: Any, value: Any, /) -> None:
+    if not _is_apart():
+        _real_putenv(name, value)
+
+
+def _unsetenv(name: Any, /) -> None:
+    if not _is_apart():
+        _real_unsetenv(name)
 
 
 def _text(raw: _Raw) -> str:

@@ -22,12 +22,13 @@ import sys
 import sysconfig
 from collections.abc import Callable
 from types import BuiltinFunctionType, ModuleType
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from replay.doors.callbacks import Door, callback_alone, callback_with_arguments
 from replay.errors import SetupError
 
 __all__ = [
+    "BoundMethodExchange",
     "ClassMethodExchange",
     "Exchange",
     "ModuleFunctionExchange",
@@ -42,7 +43,8 @@ _CLASS: Final = 0x10
 _FASTCALL: Final = 0x80
 
 # The interpreter's own function that calls its first argument, for each calling convention.
-# METH_FASTCALL without keywords has none: the fourth argument would be left undefined.
+# METH_FASTCALL without keywords has none, as the fourth argument would be left undefined: such a
+# function gets the convention with keywords, and how the interpreter calls that (`vectorcall`).
 _ENTRY_NAMES: Final = {
     _NOARGS: "PyObject_CallNoArgs",
     _O: "PyObject_CallOneArg",
@@ -53,6 +55,7 @@ _ENTRY_NAMES: Final = {
 
 _POINTER: Final = ctypes.sizeof(ctypes.c_void_p)
 _HEAD: Final = 2 * _POINTER  # reference count and type: what every object starts with
+_VECTORCALL: Final = _HEAD + 4 * _POINTER  # after m_ml, m_self, m_module and m_weakreflist
 
 
 class _Definition(ctypes.Structure):
@@ -127,6 +130,8 @@ def require_supported() -> None:
 class ModuleFunctionExchange:
     """Exchanges a function of a C module, such as `time.time`."""
 
+    _owners: ClassVar[type] = ModuleType
+
     def __init__(self, function: BuiltinFunctionType) -> None:
         require_supported()
         if type(function).__basicsize__ != _HEAD + 5 * _POINTER:
@@ -136,8 +141,9 @@ class ModuleFunctionExchange:
         self._owner = function.__self__
         self._before = _Binding.from_buffer_copy(_Binding.from_address(self._address))
         definition = _definition_at(self._before.definition or 0, function.__name__)
-        entry_name = _ENTRY_NAMES.get(definition.flags)
-        if entry_name is None or not isinstance(self._owner, ModuleType):
+        flags = definition.flags | (_KEYWORDS if definition.flags == _FASTCALL else 0)
+        entry_name = _ENTRY_NAMES.get(flags)
+        if entry_name is None or not isinstance(self._owner, self._owners):
             raise SetupError(
                 f"calling convention {definition.flags:#x} is not supported",
                 where=function.__name__,
@@ -145,15 +151,20 @@ class ModuleFunctionExchange:
         self._definition = _Definition(
             definition.name,
             ctypes.cast(getattr(ctypes.pythonapi, entry_name), ctypes.c_void_p).value,
-            definition.flags,
+            flags,
             definition.doc,
         )
         self._real: Callable[..., object] = _new_function(
             self._before.definition, self._owner, function.__module__
         )
+        # How the interpreter calls it: a function made with the new flags shows the pointer.
+        model = _new_function(ctypes.addressof(self._definition), self._owner, function.__module__)
+        self._convention_before = _word_at(id(function) + _VECTORCALL)
+        self._convention = _word_at(id(model) + _VECTORCALL)
+        self._vectorcall_address = id(function) + _VECTORCALL
         # Kept for good: a thread inside a door has only a borrowed reference to its stand-in.
-        self._stand_ins: dict[Door, ModuleType] = {}
-        self._present: ModuleType | None = None
+        self._stand_ins: dict[Door, object] = {}
+        self._present: object | None = None
 
     @property
     def real(self) -> Callable[..., object]:
@@ -169,14 +180,23 @@ class ModuleFunctionExchange:
         _add_reference(stand_in)
         after = _Binding(ctypes.addressof(self._definition), id(stand_in))
         self._present = stand_in
+        # First, since a function called with one argument more than it takes does no harm.
+        _copy(self._vectorcall_address, ctypes.addressof(self._convention), _POINTER)
         _copy(self._address, ctypes.addressof(after), ctypes.sizeof(after))
 
     def take_back(self) -> None:
         """Restores definition and `self`."""
         assert self._present is not None, "taken back without put"
         _copy(self._address, ctypes.addressof(self._before), ctypes.sizeof(self._before))
+        _copy(self._vectorcall_address, ctypes.addressof(self._convention_before), _POINTER)
         _drop_reference(self._present)
         self._present = None
+
+
+class BoundMethodExchange(ModuleFunctionExchange):
+    """Exchanges a C method that is bound to one object, such as `random.random`."""
+
+    _owners = object
 
 
 class ClassMethodExchange:
@@ -229,9 +249,15 @@ def _definition_at(address: int, name: str) -> _Definition:
     return definition
 
 
-def _stand_in(owner: object, door: Door) -> ModuleType:
+def _word_at(address: int) -> ctypes.c_void_p:
+    """Returns a copy of the pointer at `address`."""
+    return ctypes.c_void_p.from_buffer_copy(ctypes.c_void_p.from_address(address))
+
+
+def _stand_in(owner: object, door: Door) -> object:
     """Returns a callable module: repr and pickling of a C function ask if `self` is a module."""
-    assert isinstance(owner, ModuleType)
+    if not isinstance(owner, ModuleType):
+        return type(type(owner).__name__, (), {"__call__": staticmethod(door)})()
     kind = type("module", (ModuleType,), {"__call__": staticmethod(door)})
-    stand_in: ModuleType = kind(owner.__name__)
+    stand_in: object = kind(owner.__name__)
     return stand_in

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from replay.doors.answering import Value
 from replay.doors.callbacks import Door
 from replay.doors.exchange import Exchange
 
@@ -22,15 +23,18 @@ class Opening:
         name: The function, as a reader knows it.
         exchange: What exchanges it; None if it follows from another opening.
         door: What is called instead; None together with `exchange`.
-        early: Calls the function through a binding older than the exchange.
+        early: Calls the function through a binding older than the exchange; None if a check would
+            not come back.
         source: The source that such a call must ask.
+        probe: What that source answers then.
     """
 
     name: str
     exchange: Exchange | None
     door: Door | None
-    early: Callable[[], object]
+    early: Callable[[], object] | None
     source: str
+    probe: Value = 1_234_567_890_123_456_789
 
     def open(self) -> None:
         """Puts the door in."""

@@ -1,4 +1,7 @@
-"""Standard output: recorded as written, let out once what it rests on is durable."""
+"""Standard output: recorded as written, let out once what it rests on is durable.
+
+Each run has a stream of its own, and what stands in `sys.stdout` finds it by the calling thread.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,30 @@ import sys
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 
 from replay.doors.context import current
+from replay.doors.counted import CountedDoor
+from replay.doors.standing_stream import StandingStream
+from replay.doors.terminal import stream_is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["OutputDoor"]
+    from replay.doors.context import DoorContext
+
+__all__ = ["OutputDoor", "flush_output", "give_output"]
 
 
 class _Stream(io.RawIOBase):
-    """The binary side of the door."""
+    """The binary side of one run's stream."""
 
-    def __init__(self, name: str, real: BinaryIO, pass_on: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        real: BinaryIO,
+        pass_on: Callable[[BinaryIO, bytes], None],
+        is_terminal: Callable[[], bool],
+    ) -> None:
         self._name = name
+        self._is_terminal = is_terminal
         self._real = real
         self._pass_on = pass_on
 
@@ -36,55 +51,61 @@ class _Stream(io.RawIOBase):
             self._real.flush()
         elif copy:
             context.recorder.write(self._name, copy)
-            self._pass_on(copy)
+            self._pass_on(self._real, copy)
         return len(copy)
 
     def isatty(self) -> bool:
-        """Return False: a program that draws for a terminal would not repeat without one."""
-        return False
+        """Return whether it was a terminal: a program draws for it again, colours and all."""
+        return stream_is_terminal(self._name, self._is_terminal)
 
     def fileno(self) -> int:
         """Return the real descriptor."""
         return self._real.fileno()
 
 
-class OutputDoor:
-    """Stands in for ``sys.stdout`` during a run.
+class OutputDoor(CountedDoor):
+    """Stands in for ``sys.stdout`` while at least one run is on stage."""
+
+    def put(self) -> None:
+        """Put the door in place."""
+        self.real = sys.stdout
+        sys.stdout = StandingStream(self.real, lambda context: context.stdout)
+
+    def take_back(self) -> None:
+        """Give the stream back, whatever a program put in its place."""
+        sys.stdout = self.real
+
+
+def give_output(
+    context: DoorContext,
+    real: TextIO,
+    pass_on: Callable[[BinaryIO, bytes], None],
+    coding: tuple[str, str],
+) -> None:
+    """Give a run its own standard output.
 
     Args:
-        pass_on: takes the bytes on their way out.
+        context: the run.
+        real: the stream of the process.
+        pass_on: takes the real binary stream and the bytes on their way out.
+        coding: encoding and error handler.
     """
+    real.flush()
+    encoding, errors = coding
+    binary: BinaryIO = getattr(real, "buffer", None) or cast("BinaryIO", _Encoded(real))
+    context.stdout = io.TextIOWrapper(  # type: ignore[type-var]  # a raw stream will do
+        _Stream("stdout", binary, pass_on, real.isatty),
+        encoding=encoding,
+        errors=errors,
+        newline="\n",
+        write_through=True,
+    )
 
-    def __init__(self, pass_on: Callable[[BinaryIO, bytes], None]) -> None:
-        self._pass_on = pass_on
-        self._before: TextIO | None = None
-        self._text: TextIO | None = None
 
-    def install(self) -> None:
-        """Put the door in place."""
-        self._before = before = sys.stdout
-        before.flush()
-        real: BinaryIO = getattr(before, "buffer", None) or cast("BinaryIO", _Encoded(before))
-        door = _Stream("stdout", real, lambda data: self._pass_on(real, data))
-        sys.stdout = io.TextIOWrapper(
-            door,
-            encoding="utf-8",
-            errors="surrogateescape",
-            newline="\n",
-            write_through=True,
-        )
-        self._text = sys.stdout
-
-    def flush(self) -> None:
-        """Write what the program left in the stream's buffer; none is there unless it made one."""
-        if self._text is not None:
-            with contextlib.suppress(ValueError):  # closed, or detached
-                self._text.flush()
-
-    def remove(self) -> None:
-        """Give the stream back."""
-        if self._before is not None:
-            sys.stdout, self._before = self._before, None
+def flush_output(context: DoorContext) -> None:
+    """Write what the program left in its stream; nothing is there unless it made a buffer."""
+    with contextlib.suppress(ValueError):  # closed, or detached
+        context.stdout.flush()
 
 
 class _Encoded(io.RawIOBase):

@@ -18,27 +18,34 @@ from replay.doors.clocks import clock_openings
 from replay.doors.entropy import entropy_openings
 from replay.doors.environment import Environment, environment_openings
 from replay.doors.exchange import require_supported
+from replay.doors.locales import locale_openings
+from replay.doors.machine import machine_openings
 from replay.doors.opening import Opening
+from replay.doors.surroundings import surroundings_openings
+from replay.doors.temporary import temporary_openings
+from replay.doors.terminal import terminal_openings
+from replay.doors.zones import zone_openings
 from replay.errors import SetupError
+from replay.own_locks import OwnLock
 
-__all__ = ["NOT_ANSWERED", "Answerer", "Lookup", "Readings", "Value"]
+__all__ = ["NOT_ANSWERED", "Answerer", "Lookup", "Readings", "Value", "all_openings"]
 
 NOT_ANSWERED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "_random.Random": "its constructor draws a seed in C; random.Random seeds itself again",
         "ctypes, getenv and clocks in C": "C code asks the system, not the interpreter",
-        "numpy.random, uuid_utils, Rust and other C extensions": "they draw their own entropy",
+        "getpass.getpass, select, termios": "they open or watch the terminal themselves",
+        "numpy.random, Rust and other C extensions": "they draw their own entropy",
+        "open(0), os.read(0), sys.__stdin__": "they go past sys.stdin, which is answered",
+        "os.isatty and os.ttyname of other descriptors": "descriptors are numbered by chance",
         "os.putenv and os.unsetenv": "they bypass os.environ, so they are not undone either",
         "posix.environ": "a plain dict, which C code copies without asking",
+        "sys.executable, sys.flags, sys.path, sys.version": "what replays, not what was recorded",
+        "sys.getrefcount, gc.get_stats, threading.get_ident": "counts and addresses of a process",
+        "Thread.native_id": "threading asks as a thread starts; get_native_id is answered",
         "time.sleep": "a timer of the scheduler",
-        "time.tzset and the local time zone": "the C library reads TZ itself",
-        "uuid.getnode": "reads the hardware address once a process; uuid1 is answered as a whole",
     }
 )
 """What is read from outside and not answered here, with the reason."""
-
-_PROBE_NS: Final = 1_234_567_890_123_456_789
-_PROBE_UUID: Final = "13814000-1dd2-11b2-8000-000000000000"
 
 
 class Readings:
@@ -79,11 +86,21 @@ class Readings:
             _PROCESS.close_run(answerer)
 
 
+def all_openings() -> tuple[Opening, ...]:
+    """Returns what is answered on this platform; nothing is exchanged by asking.
+
+    Raises:
+        SetupError: This interpreter is not supported.
+    """
+    with _PROCESS.lock:
+        return _PROCESS.openings()
+
+
 class _Process:
     """The openings of this process, made at the first install and kept: see `Exchange`."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = OwnLock()
         self._environment: Environment | None = None
         self._openings: tuple[Opening, ...] = ()
 
@@ -104,6 +121,10 @@ class _Process:
         if self._environment is not None:
             self._environment.close(answerer=answerer)
 
+    def openings(self) -> tuple[Opening, ...]:
+        self._prepare()
+        return self._openings
+
     def _prepare(self) -> None:
         if self._openings:
             return
@@ -113,6 +134,12 @@ class _Process:
             *clock_openings(),
             *entropy_openings(),
             *environment_openings(environment),
+            *surroundings_openings(),
+            *machine_openings(),
+            *terminal_openings(),
+            *locale_openings(),
+            *zone_openings(),
+            *temporary_openings(),
         )
         self._environment = environment
 
@@ -122,8 +149,10 @@ class _Process:
             for opening in self._openings:
                 opening.open()
                 opened.append(opening)
+            probes = {opening.source: opening.probe for opening in self._openings}
             for opening in self._openings:
-                _check(opening)
+                if opening.early is not None:
+                    _check(opening, opening.early, probes)
         except BaseException:
             _close(opened)
             raise
@@ -132,23 +161,18 @@ class _Process:
 class _Probe:
     """Answers the calls of the check, and notes what was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, probes: Mapping[str, Value]) -> None:
         self.sources: list[str] = []
+        self._probes = probes
 
     def answer(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
         self.sources.append(source)
-        if source == "urandom":
-            return bytes(int(argument))
-        if source == "uuid1":
-            return _PROBE_UUID
-        if source == "env":
-            return "probe"
-        return ["probe"] if source == "env_names" else _PROBE_NS
+        return bytes(int(argument)) if source == "urandom" else self._probes[source]
 
 
-def _check(opening: Opening) -> None:
+def _check(opening: Opening, early: Callable[[], object], probes: Mapping[str, Value]) -> None:
     """Calls the function through its early binding, and sees whether the lookup was reached."""
-    probe = _Probe()
+    probe = _Probe(probes)
     here = threading.get_ident()
 
     def lookup() -> Answerer | None:
@@ -156,7 +180,7 @@ def _check(opening: Opening) -> None:
 
     ANSWERING.add(lookup)
     try:
-        opening.early()
+        early()
     finally:
         ANSWERING.discard(lookup)
     if opening.source not in probe.sources:

@@ -51,7 +51,8 @@ class AttributeExchange:
     def __init__(self, owner: type, name: str) -> None:
         self._owner = owner
         self._name = name
-        self._before: Callable[..., object] = vars(owner)[name]
+        self._is_own = name in vars(owner)
+        self._before: Callable[..., object] = vars(owner).get(name) or getattr(owner, name)
 
     @property
     def real(self) -> Callable[..., object]:
@@ -63,8 +64,11 @@ class AttributeExchange:
         setattr(self._owner, self._name, door)
 
     def take_back(self) -> None:
-        """Restores the attribute."""
-        setattr(self._owner, self._name, self._before)
+        """Restores the attribute, or that it is inherited."""
+        if self._is_own:
+            setattr(self._owner, self._name, self._before)
+        else:
+            delattr(self._owner, self._name)
 
 
 def _code_calling(door: Door, before: CodeType) -> CodeType:

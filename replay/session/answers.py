@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
-from replay.errors import IntegrityError
+from replay.doors.answering import KEPT, SystemFailure
+from replay.doors.clocks import CLOCK_SOURCES, real_monotonic
+from replay.doors.standard_input import SOURCE as STANDARD_INPUT
+from replay.doors.surroundings import CHANGE_DIRECTORY, DIRECTORY
+from replay.doors.terminal import IS_TERMINAL
+from replay.errors import IntegrityError, UsageError
 from replay.events.kinds import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.doors.answering import Value
+    from replay.doors.setting import Setting
     from replay.recording.recorder import Recorder
     from replay.scheduler.core import Scheduler
     from replay.sources.live import LiveClock
 
-__all__ = ["LiveAnswers", "ReadingSource", "RecordedAnswers"]
+__all__ = ["ANSWERS_VERSION", "LiveAnswers", "ReadingSource", "RecordedAnswers"]
 
 # Bound here: a program may read its clock in a loop.
 _Raw = msgspec.Raw
+_Reading = Reading
 _encode_json = msgspec.json.Encoder().encode
 
+#: Which questions are answered; stands in the first record. 1 knew those of `_FIRST` only.
+ANSWERS_VERSION: Final = 2
+_FIRST: Final = ("env", "env_names", "urandom", "uuid1")
 _ENVIRONMENT: Final = ("env", "env_names")
 _Json: TypeAlias = dict[str, str] | list[str] | str | int | float | bool | None
 _VALUES: Final[msgspec.json.Decoder[_Json]] = msgspec.json.Decoder(_Json)
@@ -38,22 +49,30 @@ class ReadingSource(Protocol):
 
 
 class _Answers:
-    """What both sides share: the environment is read once a name, as a process sees it."""
+    """What both sides share: what does not change in a process is asked once a run."""
 
-    def __init__(self, scheduler: Scheduler) -> None:
+    def __init__(self, scheduler: Scheduler, setting: Setting) -> None:
         self._scheduler = scheduler
-        self._environment: dict[tuple[str, str], Value] = {}
+        self._kept = setting.known()
 
     def answer(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
         """Answer one question of the program."""
-        if source not in _ENVIRONMENT:
-            return self._ask(source, argument, live)
-        key = (source, argument)
-        if key not in self._environment:
-            # A name may hold bytes that are no text; the record has them escaped.
-            plain = argument.encode("utf-8", "backslashreplace").decode()
-            self._environment[key] = self._ask(source, plain, live)
-        return self._environment[key]
+        if source in _ENVIRONMENT or source.startswith(KEPT):
+            key = (source, argument)
+            if key not in self._kept:
+                # A name may hold bytes that are no text; the record has them escaped.
+                plain = argument.encode("utf-8", "backslashreplace").decode()
+                self._kept[key] = self._ask(source, plain, live)
+            return self._kept[key]
+        value = self._ask(source, argument, live)
+        if source == CHANGE_DIRECTORY and type(value) is str:
+            self._kept[DIRECTORY, ""] = value
+        return value
+
+    def directory(self) -> str | None:
+        """Return the program's working directory, if it has asked for it or changed it."""
+        known = self._kept.get((DIRECTORY, ""))
+        return known if isinstance(known, str) else None
 
     def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
         raise NotImplementedError
@@ -62,40 +81,89 @@ class _Answers:
 class LiveAnswers(_Answers):
     """Answers from the world; each becomes part of the record."""
 
-    def __init__(self, scheduler: Scheduler, recorder: Recorder, clock: LiveClock) -> None:
-        super().__init__(scheduler)
+    def __init__(
+        self, scheduler: Scheduler, recorder: Recorder, clock: LiveClock, setting: Setting
+    ) -> None:
+        super().__init__(scheduler, setting)
         self._recorder = recorder
-        self._clock = clock
+        # Bound here: a program may read its clock in a loop.
+        self._record = recorder.reading
+        self._monotonic_ns = real_monotonic()
+        self._offset = clock.start - clock.monotonic
+
+    def answer(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
+        """Answer one question of the program."""
+        if source not in CLOCK_SOURCES:
+            return super().answer(source, argument, live)
+        # No door is on this way, since the clocks asked here are the real ones.
+        value = live()
+        scheduler = self._scheduler
+        time = self._offset + self._monotonic_ns() // 1000
+        if time > scheduler.now:  # noqa: PLR1730 - a call less
+            scheduler.now = time
+        self._record(_Reading(source, argument, _Raw(_encode_json(value)), scheduler.now))
+        return value
 
     def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
         scheduler = self._scheduler
+        if source == STANDARD_INPUT:
+            self._recorder.flush()  # somebody may have to see the output before he types
         scheduler.inside = True
         try:
             value = live()
-            if source.endswith("_ns"):
-                scheduler.move_clock(self._clock.now())
         finally:
             scheduler.inside = False
-        reading = Reading(source, argument, _encode(value), scheduler.now)
+        reading = Reading(source, argument, _encode(value, source), scheduler.now)
         self._recorder.reading(reading)
         return value
 
 
 class RecordedAnswers(_Answers):
-    """Answers from the record, in order, checked against what was asked."""
+    """Answers from the record, in order, checked against what was asked.
 
-    def __init__(self, scheduler: Scheduler, inputs: ReadingSource) -> None:
-        super().__init__(scheduler)
+    Args:
+        scheduler: whose clock the readings move.
+        inputs: the record.
+        setting: what its first record says.
+        version: which questions were answered when it was made; the others were not on record.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        inputs: ReadingSource,
+        setting: Setting,
+        version: int = ANSWERS_VERSION,
+    ) -> None:
+        super().__init__(scheduler, setting)
         self._inputs = inputs
+        self._is_first = version < ANSWERS_VERSION
 
     def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
+        if self._is_first and source not in _FIRST and not source.endswith("_ns"):
+            return _answer_as_first(source, argument, live)
         reading = self._inputs.reading(source, argument)
         self._scheduler.move_clock(reading.time)
         return _decode(reading)
 
 
-def _encode(value: Value) -> msgspec.Raw:
+def _answer_as_first(source: str, argument: str, live: Callable[[], Value]) -> Value:
+    """Answer what the first version did not: no stream was a terminal, the rest was as it is."""
+    if source == IS_TERMINAL and argument in {"stdin", "stdout"}:
+        return False
+    if source == STANDARD_INPUT:
+        raise UsageError("standard input is not in this record", hint="record the run again")
+    return live()
+
+
+def _encode(value: Value, source: str) -> msgspec.Raw:
+    if type(value) is SystemFailure:
+        return _Raw(_encode_json({"errno": str(value.number)}))
     if type(value) is bytes:
+        if source == STANDARD_INPUT:
+            # Text is left to be read, and secrets in it to be found.
+            with contextlib.suppress(UnicodeDecodeError):
+                return _Raw(_encode_json({"bytes": value.decode()}))
         return _Raw(_encode_json({"base64": base64.b64encode(value).decode()}))
     try:
         return _Raw(_encode_json(value))
@@ -114,11 +182,17 @@ def _decode(reading: Reading) -> Value:
         value = _VALUES.decode(reading.value)
         if isinstance(value, dict):
             ((form, text),) = value.items()
+            if form == "errno":
+                return SystemFailure(int(text))
+            if form == "bytes":
+                return text.encode()
             data = base64.b64decode(text, validate=True)
             if form == "base64":
                 return data
             decoded = data.decode("utf-8", "surrogatepass")
-            return decoded.split("\0") if form == "names" else decoded
+            if form == "names":
+                return decoded.split("\0")
+            value = {"text": decoded}[form]
     except (msgspec.MsgspecError, KeyError, ValueError):
         raise IntegrityError(f"a reading of {reading.source} is malformed") from None
     return value

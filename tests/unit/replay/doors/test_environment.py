@@ -28,6 +28,8 @@ class Recorded:
 
     def answer(self, source, argument, live):
         self.asked.append((source, argument))
+        if source not in {"env", "env_names"}:
+            return live()
         return sorted(self.table) if source == "env_names" else self.table.get(argument)
 
 

@@ -127,9 +127,29 @@ def test_keywords_reach_the_door(put):
     assert sorted([2, 1], reverse=True) == (([2, 1],), {"reverse": True})
 
 
-def test_an_unsupported_calling_convention_is_refused():
+@exchanging
+def test_a_function_without_keywords_gets_the_convention_that_has_them(put):
+    exchange = ModuleFunctionExchange(divmod)  # METH_FASTCALL
+
+    def hot():
+        return divmod(7, 2)
+
+    for _ in range(1000):  # the interpreter specialises the call
+        hot()
+    put(exchange, lambda *args: ("door", *args))
+    inside = [hot() for _ in range(1000)]
+    exchange.take_back()
+    put.taken.clear()
+
+    assert set(inside) == {("door", 7, 2)}
+    assert {hot() for _ in range(1000)} == {(3, 1)}
+    with pytest.raises(TypeError, match="keyword"):
+        divmod(a=7)
+
+
+def test_what_is_no_function_of_a_module_is_refused():
     with pytest.raises(SetupError, match="not supported"):
-        ModuleFunctionExchange(getattr)  # METH_FASTCALL without keywords
+        ModuleFunctionExchange([].append)
 
 
 @exchanging
