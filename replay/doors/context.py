@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from _thread import get_ident
-from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
+
+from replay.doors.stores import Stores
+from replay.scheduler.threads import Threads
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine
+    from random import Random
+    from typing import TextIO
 
+    from replay.doors.adapter import Adapter
+    from replay.doors.answering import Answerer
     from replay.doors.dialect import Dialect
+    from replay.doors.process_child import Child
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
     from replay.recording.open_records import Asked
     from replay.recording.recorder import Recorder
     from replay.scheduler.core import Scheduler
 
-__all__ = ["Answers", "DoorContext", "Post", "World", "bind_thread", "current", "unbind_thread"]
+__all__ = [
+    "DoorContext",
+    "Post",
+    "World",
+    "bind_thread",
+    "bound",
+    "current",
+    "current_answerer",
+    "unbind_thread",
+]
 
 
 class Post(Protocol):
@@ -87,6 +103,26 @@ class World(Protocol):
         """Forget a question that was answered in full."""
         ...
 
+    def await_signals(self) -> None:
+        """The program handles signals: somebody may wake it where nothing else can come."""
+        ...
+
+    def signal(self, name: str) -> None:
+        """Let a signal enter; callable at any moment, from a handler of the system."""
+        ...
+
+
+class SignalHandlers(Protocol):
+    """The signal handlers of a program."""
+
+    def get(self, number: Any) -> Any:
+        """Return the handler of a signal."""
+        ...
+
+    def set(self, number: Any, handler: Any) -> Any:
+        """Set the handler of a signal; return the one before."""
+        ...
+
 
 class DoorContext:
     """What the doors of one run share."""
@@ -102,34 +138,31 @@ class DoorContext:
         self.recorder = recorder
         self.world = world
         self.dialects = dialects
-        #: Makes an event loop of this run; set by the stage.
+        self.threads = Threads(scheduler)
+        #: The program's own state, as far as it is on record.
+        self.stores = Stores(recorder)
+        #: The adapters that record in this run, by name; set by the session.
+        self.adapters: dict[str, Adapter] = {}
+        #: The program's signal handlers; set by the stage.
+        self.signals: SignalHandlers
+        #: Child processes by number.
+        self.children: dict[int, Child] = {}
+        # Set by the stage.
+        #: Makes an event loop of this run.
         self.new_loop: Callable[[], asyncio.AbstractEventLoop]
-
-
-class Answers:
-    """The answers to one question, in order, for one task that waits for them."""
-
-    __slots__ = ("_loop", "_ready", "_waiter")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._ready: deque[tuple[Payload, bytes, Outcome]] = deque()
-        self._waiter: asyncio.Future[None] | None = None
-
-    def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
-        """Take an answer and wake the waiter."""
-        self._ready.append((payload, body, outcome))
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    async def next(self) -> tuple[Payload, bytes, Outcome]:
-        """Return the next answer."""
-        while not self._ready:
-            self._waiter = waiter = self._loop.create_future()
-            await waiter
-            self._waiter = None
-        return self._ready.popleft()
+        #: Answers what the program reads of clocks, randomness and the environment.
+        self.answerer: Answerer
+        #: What `random.random` and its sisters draw from.
+        self.random: Random
+        #: What the program opened on disk; set by the session, None in runs without that door.
+        self.files: object = None
+        #: Whether other runs, or a service, go on beside it.
+        self.shared = False
+        #: Where `sys.stdout` writes to.
+        self.stdout: TextIO
+        #: Where `sys.stdin` reads from, and `sys.stderr` writes to.
+        self.stdin: TextIO
+        self.stderr: TextIO
 
 
 _by_thread: dict[int, DoorContext] = {}
@@ -149,3 +182,14 @@ def current() -> DoorContext | None:
     """Return the run whose program the calling thread runs; None in engine code and elsewhere."""
     context = _by_thread.get(get_ident())
     return None if context is None or context.scheduler.inside else context
+
+
+def current_answerer() -> Answerer | None:
+    """Return what answers the readings of the calling thread; the real thing does if None."""
+    context = _by_thread.get(get_ident())
+    return None if context is None or context.scheduler.inside else context.answerer
+
+
+def bound() -> DoorContext | None:
+    """Return the run that the calling thread belongs to, in engine code too."""
+    return _by_thread.get(get_ident())

@@ -10,6 +10,7 @@ from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.workspace import Workspace
+from replay.session.awaiting import in_place_or_awaited
 from replay.session.keyed import KeyedReport
 from replay.session.keyed import replay_keyed as session_keyed
 from replay.session.record import DEFAULT_WORKSPACE, Recording, record_program
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from replay.doors.dialect import Dialect
+    from replay.session.awaiting import Cancellation
     from replay.session.report import Report
 
 __all__ = ["BUNDLE_SUFFIX", "entry_of", "open_run", "record", "replay", "replay_keyed"]
@@ -37,6 +39,10 @@ def record(
 ) -> Recording[T]:
     """Run an asynchronous function, as ``asyncio.run(main())`` would, and record it.
 
+    In a running event loop it has to be awaited: ``await replay.record(main)``. The run then has
+    a thread and a loop of its own, and many may be under way at once. If the task that awaits it is
+    cancelled, the main task of the run is, once, and awaited; that is an input on record.
+
     Args:
         main: a coroutine function without arguments.
         workspace: directory that holds the runs.
@@ -48,14 +54,18 @@ def record(
 
     Raises:
         LogError: the log cannot be written; nothing that depended on it left the process.
-        UsageError: an event loop is running in this thread.
+        UsageError: the caller is part of a run, or another run is on stage and cannot share it.
     """
-    return record_program(
-        lambda: asyncio.run(main()),
-        workspace=workspace,
-        entry=entry_of(main),
-        dialects=dialects,
-        seed=seed,
+    return in_place_or_awaited(
+        "replay.record",
+        lambda cancellation: record_program(
+            lambda: asyncio.run(main()),
+            workspace=workspace,
+            entry=entry_of(main),
+            dialects=dialects,
+            seed=seed,
+            cancellation=cancellation,
+        ),
     )
 
 
@@ -65,24 +75,39 @@ def replay(
     *,
     workspace: Path | str = DEFAULT_WORKSPACE,
     dialects: tuple[Dialect, ...] | None = None,
+    out: Path | None = None,
 ) -> Report:
     """Run a recorded function again on its recorded inputs and compare every consequence.
+
+    In a running event loop it has to be awaited: ``await replay.replay(run, main)``.
 
     Args:
         run: a run id or a unique beginning of one, ``last``, or the path of a bundle.
         main: the function that was recorded, as it is now.
         workspace: directory that holds the runs.
         dialects: readings of provider exchanges; those installed, if not given.
+        out: an absent or empty directory that takes the files which the function writes; they go
+            with the replay, if not given.
 
     Raises:
         NotFoundError: there is no such run or bundle.
         IntegrityError: the record cannot be read at all.
     """
-    reader = open_run(run, workspace=workspace)
-    try:
-        return replay_log(reader, lambda: asyncio.run(main()), dialects=dialects)
-    finally:
-        reader.close()
+
+    def work(cancellation: Cancellation) -> Report:
+        reader = open_run(run, workspace=workspace)
+        try:
+            return replay_log(
+                reader,
+                lambda: asyncio.run(main()),
+                dialects=dialects,
+                cancellation=cancellation,
+                out=out,
+            )
+        finally:
+            reader.close()
+
+    return in_place_or_awaited("replay.replay", work)
 
 
 def replay_keyed(
@@ -95,7 +120,8 @@ def replay_keyed(
     """Run a function on recorded answers by identity, in whatever order it asks now.
 
     Each named task gets its own recorded answers; a task that is not what it was stops the
-    replay where it is spawned. For forensics: the result is never ``identical``.
+    replay where it is spawned. For forensics: the result is never ``identical``. In a running event
+    loop it has to be awaited.
 
     Args:
         run: a run id or a unique beginning of one, ``last``, or the path of a bundle.
@@ -107,11 +133,17 @@ def replay_keyed(
         NotFoundError: there is no such run or bundle.
         IntegrityError: the record cannot be read at all.
     """
-    reader = open_run(run, workspace=workspace)
-    try:
-        return session_keyed(reader, lambda: asyncio.run(main()), dialects=dialects)
-    finally:
-        reader.close()
+
+    def work(cancellation: Cancellation) -> KeyedReport[T]:
+        reader = open_run(run, workspace=workspace)
+        try:
+            return session_keyed(
+                reader, lambda: asyncio.run(main()), dialects=dialects, cancellation=cancellation
+            )
+        finally:
+            reader.close()
+
+    return in_place_or_awaited("replay.replay_keyed", work)
 
 
 def open_run(

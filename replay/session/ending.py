@@ -11,7 +11,10 @@ from replay.errors import WorkflowError
 from replay.events.kinds import Failure, RunEnded, RunSealed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from replay.events.header import Outcome
+    from replay.events.kinds import Payload
     from replay.recording.recorder import Recorder
 
 __all__ = ["Reason", "end_run", "stalled_error"]
@@ -20,8 +23,20 @@ _EXIT_CODE_BOUND: Final = 1 << 31
 Reason = Literal["completed", "failed", "cancelled"]
 
 
-def end_run(recorder: Recorder, value: object, error: BaseException | None) -> Reason:
-    """Record how the program ended, and seal the run; return the reason of the seal."""
+def end_run(
+    recorder: Recorder,
+    value: object,
+    error: BaseException | None,
+    notes: Callable[[], Iterable[Payload]],
+) -> Reason:
+    """Record how the program ended, and seal the run; return the reason of the seal.
+
+    Args:
+        recorder: of the run.
+        value: what the program returned.
+        error: what it raised, if it did.
+        notes: gives what is to be noted about the run as a whole, once the end is on record.
+    """
     reason: Reason = "completed"
     outcome: Outcome = "ok"
     if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
@@ -33,6 +48,8 @@ def end_run(recorder: Recorder, value: object, error: BaseException | None) -> R
         reason, outcome = "failed", "error"
     root = recorder.scheduler.root
     recorder.derive(_ended(value, error), actor=root, outcome=outcome)
+    for payload in notes():
+        recorder.note(payload)
     recorder.derive(RunSealed(reason=reason, events=recorder.size + 1), actor=root)
     return reason
 

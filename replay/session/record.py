@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import contextlib
 import os
 import platform
@@ -11,12 +13,17 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 
 import msgspec
 
+from replay.doors.adapters import active, listed
 from replay.doors.context import DoorContext, current
-from replay.errors import UsageError
+from replay.doors.libraries import loaded_gaps
+from replay.doors.setting import present_setting
+from replay.errors import SetupError, UsageError
 from replay.events.digest import SALT_BYTES
-from replay.events.kinds import RunStarted
+from replay.events.kinds import CancelRequested, RunStarted
 from replay.events.parts import PartTable
 from replay.events.payload import SPLITTER_VERSION
+from replay.files.live import LiveFiles
+from replay.files.places import Places, working_directory
 from replay.guard.process import is_guarded
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.head import head_writer
@@ -32,22 +39,28 @@ from replay.secrets.patterns import (
     SecretError,
     find_secret_values,
     is_secret_name,
+    make_surrogate,
 )
 from replay.secrets.scrub import Scrubber
-from replay.session.answers import LiveAnswers
+from replay.session.answers import ANSWERS_VERSION, LiveAnswers
+from replay.session.awaiting import AwaitedAtOnce
 from replay.session.ending import Reason, end_run, stalled_error
-from replay.session.extensions import load_dialects
+from replay.session.extensions import load_adapters, load_dialects
 from replay.session.ledger import SEED_BYTES, TaskLedger
+from replay.session.sharing import on_stage
 from replay.session.stage import Stage
 from replay.sources.live import BUSY_CALLBACKS, LINGER_US, LiveClock, LiveInputs
-from replay.sources.outside import LiveWorld
+from replay.sources.outside import Arrival, LiveWorld
 from replay.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from replay.doors.adapter import Adapter
     from replay.doors.dialect import Dialect
+    from replay.doors.setting import Setting
     from replay.events.kinds import SecretRegistered
+    from replay.session.awaiting import Cancellation
 
 __all__ = ["DEFAULT_WORKSPACE", "SCHEDULER_FLAGS", "Recording", "record_program"]
 
@@ -55,11 +68,15 @@ T = TypeVar("T")
 
 _SALTS_AT_ONCE: Final = 4096
 DEFAULT_WORKSPACE: Final = Path(".ritornello")
-#: Stands in the first record, so that a later scheduler can still run this log.
+#: Stands in the first record, so that a later scheduler can still run this log. A run that shares
+#: the process with others has 0 for `collect_every`.
 SCHEDULER_FLAGS: Final = {
+    "answers": ANSWERS_VERSION,
     "busy_callbacks": BUSY_CALLBACKS,
     "chunks_bytes_max": CHUNKS_BYTES_MAX,
     "collect_every": 256,
+    "collect_full_every": 8,
+    "files": 1,
     "linger_us": LINGER_US,
     "readings_max": READINGS_MAX,
     "schedule": 1,
@@ -67,7 +84,7 @@ SCHEDULER_FLAGS: Final = {
 }
 
 
-class Recording(Generic[T]):
+class Recording(AwaitedAtOnce, Generic[T]):
     """A sealed run.
 
     Attributes:
@@ -112,7 +129,9 @@ def record_program(
     entry: str,
     arguments: tuple[str, ...] = (),
     dialects: tuple[Dialect, ...] | None = None,
+    adapters: tuple[Adapter, ...] | None = None,
     seed: bytes | None = None,
+    cancellation: Cancellation | None = None,
 ) -> Recording[T]:
     """Run a program and record it.
 
@@ -122,56 +141,87 @@ def record_program(
         entry: how the program can be found again, ``file.py:function`` or ``command``.
         arguments: argument list of the program, for the record.
         dialects: readings of provider exchanges; those installed, if not given.
+        adapters: readings of frameworks' state; those installed, if not given.
         seed: 16 bytes that all seeds of the run derive from; from the system if not given.
+        cancellation: by which another thread asks the run to end.
 
     Returns:
         The sealed run. The program's own exception is in it, not raised.
 
     Raises:
         LogError: the log cannot be written; nothing that depended on it left the process.
-        UsageError: an event loop is running in this thread.
+        UsageError: an event loop is running in this thread, another run is on stage and cannot
+            share it, or the environment holds a secret that cannot be replaced. No run is
+            registered then.
+        SetupError: this process cannot host a run. It is registered, and closed as failed.
     """
     if current() is not None or is_guarded():
         raise UsageError(
             "a run is being recorded or replayed already",
             hint='put the call behind `if __name__ == "__main__":`',
         )
-    clock = LiveClock()
-    run_id = new_run_id(clock.start // 1000, os.urandom(10))
-    place = Workspace.open(Path(workspace))
-    directory = place.register(run_id, entry, clock.start)
-    with contextlib.ExitStack() as stack:
-        store = DuckDBStore.create(directory)
-        stack.callback(store.close)
-        wake: list[Callable[[], None]] = []
-        writer = Writer(
-            store,
-            on_commit=head_writer(directory, run_id),
-            on_failure=lambda _: wake[0](),
+    if asyncio._get_running_loop() is not None:
+        raise UsageError(
+            "a run cannot begin inside a running event loop",
+            hint="await replay.record(…), or call it from synchronous code",
         )
-        stack.callback(writer.close)
-        found = load_dialects() if dialects is None else dialects
-        seed = seed or os.urandom(SEED_BYTES)
-        session = _Live(writer, clock, found, seed)
-        wake.append(session.wake)
-        session.begin(
-            RunStarted(
-                run=run_id,
-                entry=entry.encode("utf-8", "backslashreplace").decode(),
-                arguments=arguments,
-                directory=os.fsencode(Path.cwd()).decode("utf-8", "backslashreplace"),
-                seed=seed.hex(),
-                flags=SCHEDULER_FLAGS,
-                monotonic=clock.monotonic,
-                versions=_versions(),
-                dialects=tuple((d.name, str(d.version)) for d in found),
-                hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+    _check_environment()
+    found = load_dialects() if dialects is None else dialects
+    adapted = load_adapters() if adapters is None else adapters
+    named = listed(adapted)
+    with on_stage() as shared:
+        clock = LiveClock()
+        run_id = new_run_id(clock.start // 1000, os.urandom(10))
+        place = Workspace.open(Path(workspace))
+        directory = place.register(run_id, entry, clock.start)
+        flags = {**SCHEDULER_FLAGS, "collect_every": 0} if shared else SCHEDULER_FLAGS
+        with contextlib.ExitStack() as stack:
+            store = DuckDBStore.create(directory)
+            stack.callback(store.close)
+            # The process may end while a run is under way on a thread that nobody waits for.
+            atexit.register(store.close)
+            stack.callback(atexit.unregister, store.close)
+            wake: list[Callable[[], None]] = []
+            writer = Writer(
+                store,
+                on_commit=head_writer(directory, run_id),
+                on_failure=lambda _: wake[0](),
             )
-        )
-        value, error, reason = session.play(program)
-        writer.flush()
-        size, root = writer.root()
-    place.close_run(run_id, size, root, reason, clock.now())
+            stack.callback(writer.close)
+            seed = seed or os.urandom(SEED_BYTES)
+            setting = present_setting()
+            session = _Live(writer, clock, found, seed, flags, setting)
+            session.context.adapters = active(named, adapted)
+            wake.append(session.wake)
+            session.begin(
+                RunStarted(
+                    run=run_id,
+                    entry=entry.encode("utf-8", "backslashreplace").decode(),
+                    arguments=arguments,
+                    directory=os.fsencode(Path.cwd()).decode("utf-8", "backslashreplace"),
+                    seed=seed.hex(),
+                    flags=flags,
+                    monotonic=clock.monotonic,
+                    versions=_versions(),
+                    dialects=tuple((d.name, str(d.version)) for d in found),
+                    adapters=named,
+                    hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
+                    argv=setting.argv,
+                    setting=dict(setting.facts),
+                )
+            )
+            if cancellation is not None:
+                cancellation.listen(session.cancel)
+            try:
+                value, error, reason = session.play(program)
+            except SetupError:
+                # Nothing of the program has run: that is how this run ended, not an open one.
+                writer.flush()
+                place.close_run(run_id, *writer.root(), "failed", clock.now())
+                raise
+            writer.flush()
+            size, root = writer.root()
+        place.close_run(run_id, size, root, reason, clock.now())
     return Recording(
         run_id=run_id,
         directory=directory,
@@ -181,6 +231,20 @@ def record_program(
         value=value,
         error=error,
     )
+
+
+def _check_environment() -> None:
+    """Refuse a secret that cannot be replaced, before anything of a run is there."""
+    for name, value in _secrets_of_environment():
+        try:
+            make_surrogate(value, os.urandom)
+        except SecretError as error:
+            # Never recorded as it is, never dropped in silence.
+            raise UsageError(
+                f"the environment variable {name} holds a secret that cannot be replaced",
+                where=error.message,
+                hint=f"start the run without it: env -u {name} …",
+            ) from None
 
 
 def _secrets_of_environment() -> Iterator[tuple[str, str]]:
@@ -201,7 +265,13 @@ class _Live:
     """The parts of a live run, put together."""
 
     def __init__(
-        self, writer: Writer, clock: LiveClock, dialects: tuple[Dialect, ...], seed: bytes
+        self,
+        writer: Writer,
+        clock: LiveClock,
+        dialects: tuple[Dialect, ...],
+        seed: bytes,
+        flags: dict[str, int],
+        setting: Setting,
     ) -> None:
         self._writer = writer
         self._scrubber = Scrubber()
@@ -216,12 +286,24 @@ class _Live:
             ledger,
             start=clock.start,
             monotonic=clock.monotonic,
-            collect_every=SCHEDULER_FLAGS["collect_every"],
+            collect_every=flags["collect_every"],
+            collect_full_every=flags["collect_full_every"],
         )
         self._world = LiveWorld(tape, inputs, recorder)
-        context = DoorContext(self.scheduler, recorder, self._world, dialects)
-        answers = LiveAnswers(self.scheduler, recorder, clock)
-        self._stage = Stage(context, answers, seed, self._pass_on)
+        self.context = context = DoorContext(self.scheduler, recorder, self._world, dialects)
+        answers = LiveAnswers(self.scheduler, recorder, clock, setting)
+        here = working_directory()
+        context.files = LiveFiles(
+            recorder,
+            answers,
+            Places(here, here, answers.directory),
+            seed,
+            setting.facts["text"],
+            tape=tape,
+            world=self._world,
+        )
+        shared = not flags["collect_every"]
+        self._stage = Stage(context, answers, seed, self._pass_on, setting, shared=shared)
 
     def _salt(self, ordinal: int) -> bytes:
         """Return fresh bytes from the system, which the doors must not answer."""
@@ -236,19 +318,15 @@ class _Live:
         """Make an idle scheduler look at the writer; called when that has failed."""
         self._inputs.post(None)
 
+    def cancel(self) -> None:
+        """Let the main task of the program be cancelled; callable from any thread."""
+        self._inputs.post(Arrival(None, CancelRequested(), None, "ok", None))
+
     def begin(self, started: RunStarted) -> None:
         """Record the start and the secrets that the environment holds."""
         found: list[SecretRegistered] = []
         for name, value in _secrets_of_environment():
-            try:
-                registered = self._world.replace(f"env:{name}", value)
-            except SecretError as error:
-                # Never recorded as it is, never dropped in silence.
-                raise UsageError(
-                    f"the environment variable {name} holds a secret that cannot be replaced",
-                    where=error.message,
-                    hint=f"start the run without it: env -u {name} …",
-                ) from None
+            registered = self._world.replace(f"env:{name}", value)
             if registered is not None:
                 found.append(registered)
         # The surrogates are in force already: the argument list may hold a secret.
@@ -270,7 +348,7 @@ class _Live:
                     raise
                 except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
                     error = raised
-                reason = end_run(self.recorder, value, error)
+                reason = end_run(self.recorder, value, error, loaded_gaps)
         except Halted as halted:
             raise halted.__cause__ or halted from None
         finally:

@@ -11,38 +11,55 @@ import re
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from replay.compare.comparer import Comparer
+from replay.doors.adapters import absent_adapters, active
 from replay.doors.context import DoorContext
+from replay.doors.libraries import LIBRARY_GAPS
+from replay.doors.setting import Setting
 from replay.errors import IntegrityError
-from replay.events.kinds import RunStarted, SecretRegistered
+from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered
 from replay.events.parts import PartTable
+from replay.files.overlay import Overlay
+from replay.files.recorded import recorded_files
+from replay.guard.hermetic import Hermetic
 from replay.guard.process import ProcessGuard
 from replay.log.fsck import check
 from replay.recording.divergence import Diverged
+from replay.recording.gaps import Uncaptured
 from replay.recording.recorder import Recorder
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.scrub import Scrubber
 from replay.session.answers import RecordedAnswers
 from replay.session.ending import end_run, stalled_error
-from replay.session.extensions import load_dialects
+from replay.session.extensions import load_adapters, load_dialects
 from replay.session.ledger import TaskLedger
 from replay.session.report import Report, Verdict
+from replay.session.sharing import on_stage, side_of
 from replay.session.stage import Stage
 from replay.sources.history import ErasedPayloadError, History
-from replay.sources.recorded import RecordedInputs, RecordedWorld
+from replay.sources.recorded import RecordedInputs
+from replay.sources.recorded_world import RecordedWorld
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from replay.doors.adapter import Adapter
     from replay.doors.dialect import Dialect
+    from replay.events.entry import Entry
     from replay.events.kinds import Payload
     from replay.log.fsck import RunCheck
     from replay.log.port import LogReader, Store
     from replay.recording.divergence import Divergence
+    from replay.session.awaiting import Cancellation
 
 __all__ = ["checked_start", "replay_log", "write_out"]
 
 T = TypeVar("T")
+_UNCOLLECTED: Final = (
+    "the recording collected garbage as it went, which a replay beside other code does not: "
+    "replay it with the command"
+)
 _SEED: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -51,8 +68,12 @@ def replay_log(
     program: Callable[[], object],
     *,
     dialects: tuple[Dialect, ...] | None = None,
+    adapters: tuple[Adapter, ...] | None = None,
     keep: Store | None = None,
     verified: RunCheck | None = None,
+    cancellation: Cancellation | None = None,
+    guard: Hermetic | None = None,
+    out: Path | None = None,
 ) -> Report:
     """Replay a recorded run.
 
@@ -60,11 +81,20 @@ def replay_log(
         reader: the recorded run.
         program: what was recorded, to be run again on this thread.
         dialects: readings of provider exchanges; those installed, if not given.
+        adapters: readings of frameworks' state; those installed, if not given.
         keep: a store that takes the replay's own log, or None to keep only its tree.
         verified: the result of a check that was made already.
+        cancellation: by which another thread breaks the replay off.
+        guard: what keeps the replay hermetic; the interpreter's hooks, if not given.
+        out: an absent or empty directory that takes the files which the program writes; they go
+            with the replay, if not given.
 
     Returns:
         The report. A difference is a value in it, not an exception.
+
+    Raises:
+        IntegrityError: the record cannot be read at all.
+        UsageError: another run is on stage and cannot share it.
     """
     checked = verified or check(reader)
     if not checked.events:
@@ -78,11 +108,16 @@ def replay_log(
     except ErasedPayloadError as error:
         return _report(checked, "erased", notes=(str(error),))
     found = load_dialects() if dialects is None else dialects
-    absent = _absent(started, found)
+    adapted = load_adapters() if adapters is None else adapters
+    absent = _absent(started, found) or absent_adapters(started.adapters, adapted)
     if absent:
         return _report(checked, "incomplete", run=started.run, notes=(absent,))
-    session = _Recorded(history, started, found, keep)
-    return session.play(program, checked)
+    with on_stage() as shared, contextlib.closing(Overlay(out)) as overlay:
+        session = _Recorded(history, started, found, keep, overlay, shared=shared)
+        session.context.adapters = active(started.adapters, adapted)
+        if cancellation is not None:
+            cancellation.listen(session.give_up)
+        return session.play(program, checked, guard or Hermetic(ProcessGuard()))
 
 
 def _first_record(history: History) -> RunStarted:
@@ -102,7 +137,8 @@ def checked_start(payload: object) -> RunStarted:
     flags = payload.flags
     if (
         _SEED.fullmatch(payload.seed) is None
-        or flags.get("collect_every", 0) < 1
+        or flags.get("collect_every", -1) < 0
+        or flags.get("collect_full_every", 1) < 1
         or flags.get("busy_callbacks", 0) < 1
     ):
         raise IntegrityError("the start of the run holds no seed or schedule", where="event 0")
@@ -127,13 +163,17 @@ class _Recorded:
         started: RunStarted,
         dialects: tuple[Dialect, ...],
         keep: Store | None,
+        overlay: Overlay,
+        *,
+        shared: bool,
     ) -> None:
         first = history.entry(0)
         assert first is not None
         self._history = history
         self._started = started
         self._scrubber = Scrubber()
-        self._comparer = Comparer(history, keep, self._place)
+        self._kept = keep
+        self._comparer = Comparer(history, None if keep is None else self._keep, self._place)
         start = first.header.time
         seed = bytes.fromhex(started.seed)
         # A dialect that the record does not name was not there, so it derives nothing here.
@@ -148,27 +188,49 @@ class _Recorded:
             start=start,
             monotonic=started.monotonic,
             collect_every=started.flags["collect_every"],
+            collect_full_every=started.flags.get("collect_full_every", 1),
         )
-        context = DoorContext(
+        self.context = context = DoorContext(
             self.scheduler,
             recorder,
             RecordedWorld(recorder, inputs.note, inputs.next_kind),
             tuple(d for d in dialects if d.name in named),
         )
-        answers = RecordedAnswers(self.scheduler, inputs)
-        self._stage = Stage(context, answers, seed, write_out)
+        setting = Setting(started.argv, started.setting)
+        answers = RecordedAnswers(self.scheduler, inputs, setting, started.flags.get("answers", 1))
+        self._overlay = overlay
+        context.files = recorded_files(
+            started, recorder, answers, answers.directory, inputs=inputs, overlay=overlay
+        )
+        self._shared = shared
+        self._stage = Stage(context, answers, seed, write_out, setting, shared=shared)
+
+    def _keep(self, entry: Entry) -> None:
+        """Write a record of the replay's own log: the engine's doing, so no door answers."""
+        assert self._kept is not None
+        scheduler = self.scheduler
+        before, scheduler.inside = scheduler.inside, True
+        try:
+            self._kept.append([entry])
+        finally:
+            scheduler.inside = before
 
     def _place(self, seq: int) -> str | None:
         """Return where in the program a record was made, if its store kept that."""
         entry = self._history.entry(seq)
         return None if entry is None else entry.place
 
-    def play(self, program: Callable[[], object], checked: RunCheck) -> Report:
+    def give_up(self) -> None:
+        """Stop the program; callable from any thread."""
+        self.scheduler.halt(Halted("the replay was cancelled"))
+
+    def play(self, program: Callable[[], object], checked: RunCheck, hermetic: Hermetic) -> Report:
         """Run the program against the record and judge."""
         divergence: Divergence | None = None
         verdict: Verdict = "identical"
         notes: tuple[str, ...] = ()
-        guard = ProcessGuard()
+        guard = hermetic.process
+        guard.side = side_of(self.context, shared=self._shared)
         try:
             with guard, self._stage.up():
                 self._copy_notes()
@@ -180,6 +242,8 @@ class _Recorded:
                 verdict = "diverged"
             elif isinstance(cause, ErasedPayloadError):
                 verdict, notes = "erased", (str(cause),)
+            elif isinstance(cause, Uncaptured):
+                verdict, notes = cause.verdict, (cause.note,)
             else:
                 raise cause or halted from None
         except ErasedPayloadError as error:
@@ -194,12 +258,14 @@ class _Recorded:
         ):
             verdict = "incomplete"
             notes = ("the record ends here, without a seal",)
-        if verdict == "diverged" and guard.attempts:
+        if verdict == "diverged" and guard.cause is not None:
             # The way out is the cause; that the program went on differently is the effect.
             verdict = "refused"
-            what = f"{guard.attempts[0]} was refused: nothing leaves the process during a replay"
+            what = f"{guard.cause} was refused: nothing leaves the process during a replay"
             notes = (f"{what}; wrap it in an effect when recording",)
         root = self._comparer.root.hex()
+        if verdict == "diverged" and self._shared and self._started.flags["collect_every"]:
+            notes = (*notes, _UNCOLLECTED)
         if verdict == "identical" and (
             root != checked.root or self._comparer.size != self._history.size
         ):
@@ -210,12 +276,13 @@ class _Recorded:
             events=self._comparer.size,
             root_recorded=checked.root,
             root_replayed=root,
-            live_effects=guard.let_through,
-            guard="process",
+            live_effects=len(hermetic.got_through()),
+            refused_attempts=guard.refused,
+            guard=hermetic.name,
             inputs_taken=self._inputs.inputs_taken,
             derived_computed=self._comparer.derived_computed,
             divergence=divergence,
-            notes=notes,
+            notes=(*notes, *self._overlay.notes(), *hermetic.notes()),
         )
 
     def _copy_notes(self) -> None:
@@ -241,7 +308,11 @@ class _Recorded:
             raise
         except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
             error = raised
-        end_run(self.recorder, value, error)
+        end_run(self.recorder, value, error, self._library_notes)
+
+    def _library_notes(self) -> Iterator[Payload]:
+        while (payload := self._inputs.note(_of_library)) is not None:
+            yield payload
 
 
 def _at_start(payload: Payload) -> bool:
@@ -249,6 +320,11 @@ def _at_start(payload: Payload) -> bool:
     if isinstance(payload, SecretRegistered):
         return (payload.source or "").startswith("env:")
     return isinstance(payload, RunStarted)
+
+
+def _of_library(payload: Payload) -> bool:
+    """Return whether a note is about what was loaded when the program ended."""
+    return isinstance(payload, CaptureGap) and payload.what in LIBRARY_GAPS
 
 
 def write_out(stream: BinaryIO, data: bytes) -> None:

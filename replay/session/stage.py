@@ -4,30 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import random
-from _thread import allocate_lock
+import sys
+from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from replay.doors.blocking import BlockingDoor
-from replay.doors.context import DoorContext, bind_thread, current, unbind_thread
+from replay.doors.adapters import AdapterDoor
+from replay.doors.blocking import SleepDoor
+from replay.doors.context import DoorContext, bind_thread, current_answerer, unbind_thread
+from replay.doors.global_random import GlobalRandomDoor
 from replay.doors.http import HttpDoor
-from replay.doors.loops import LoopDoor
-from replay.doors.output import OutputDoor
+from replay.doors.imports import ImportDoor
+from replay.doors.locks import LockDoor
+from replay.doors.loops import LoopDoor, no_current_loop
+from replay.doors.output import OutputDoor, flush_output, give_output
+from replay.doors.pools import PoolDoor
+from replay.doors.processes import ProcessDoor
 from replay.doors.readings import Readings
-from replay.doors.standard_input import InputDoor
+from replay.doors.rust_ids import RustIdDoor
+from replay.doors.signals import SignalDoor, signals_of
+from replay.doors.standard_error import ErrorDoor, give_error
+from replay.doors.standard_input import InputDoor, give_input
 from replay.doors.threads import ThreadDoor
+from replay.doors.transports import TransportDoor, refuse_connection
 from replay.errors import UsageError
+from replay.events.kinds import CancelRequested, SignalReceived
+from replay.files.door import FilesDoor
+from replay.files.program_files import Files
 from replay.scheduler import handover
 from replay.scheduler.loop import DeterministicLoop
 from replay.scheduler.ports import Stalled
 from replay.scheduler.workers import Workers
+from replay.session.sharing import shared_heap
+from replay.session.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
     from replay.doors.answering import Answerer
+    from replay.doors.setting import Setting
+    from replay.events.kinds import Payload
 
 
 __all__ = ["Stage"]
@@ -43,6 +62,8 @@ class Stage:
         answerer: answers clock, randomness and environment readings.
         seed: seeds the global random generator of the program.
         pass_on: takes bytes of standard output on their way out.
+        setting: what the program finds without asking.
+        shared: whether other runs may be on stage too; see :mod:`replay.session.sharing`.
     """
 
     def __init__(
@@ -51,21 +72,25 @@ class Stage:
         answerer: Answerer,
         seed: bytes,
         pass_on: Callable[[BinaryIO, bytes], None],
+        setting: Setting,
+        *,
+        shared: bool,
     ) -> None:
         self.context = context
         self.scheduler = context.scheduler
-        self._answerer = answerer
-        self._seed = seed
-        self._readings = Readings(self._lookup)
-        self._output = OutputDoor(pass_on)
-        self._workers = Workers(self.scheduler)
+        self._pass_on = pass_on
+        self._setting = setting
+        self._shared = shared
+        context.answerer = answerer
+        context.shared = shared
+        context.random = random.Random(int.from_bytes(seed, "little"))  # noqa: S311 - the program's
+        self._workers = Workers(context.threads)
         self._loops: list[DeterministicLoop] = []
         context.new_loop = self._new_loop
-        self._workers.on_start = lambda: bind_thread(context)
-        self._workers.on_end = unbind_thread
-
-    def _lookup(self) -> Answerer | None:
-        return self._answerer if current() is self.context else None
+        context.recorder.entered = self._entered
+        self.scheduler.connecting = lambda way: refuse_connection(context, way)
+        context.threads.on_start = lambda: bind_thread(context)
+        context.threads.on_end = unbind_thread
 
     def play(self, program: Callable[[], T]) -> T:
         """Run a program to its end; the stage is up.
@@ -80,10 +105,13 @@ class Stage:
         """
         try:
             try:
-                return program()
+                # What the caller has set in its context would be an input that no record has.
+                return contextvars.Context().run(program)
             finally:
                 if self.scheduler.halted is None:
-                    self._output.flush()
+                    self.context.threads.finish()
+                    flush_output(self.context)
+                    self._finish_files()
         finally:
             halted = self.scheduler.halted
             if halted is not None:
@@ -93,20 +121,40 @@ class Stage:
                 # thread of the program is left that could add to it.
                 self._workers.shut_down()
                 self.scheduler.halted = None
+                self._finish_files()
                 raise halted
+
+    def _finish_files(self) -> None:
+        """Put on record what the program wrote and did not close."""
+        files = self.context.files
+        if isinstance(files, Files):
+            files.finish()
 
     def _new_loop(self) -> DeterministicLoop:
         # asyncio's abstract methods raise NotImplementedError, which is the refusal wanted.
-        loop = DeterministicLoop(self.scheduler, self._workers)  # type: ignore[abstract]
+        loop = DeterministicLoop(self.scheduler, self._workers)
         self._loops.append(loop)
         return loop
+
+    def _entered(self, payload: Payload) -> None:
+        """Take an input that nobody asked for."""
+        if isinstance(payload, SignalReceived):
+            self.scheduler.signalled(payload.name)
+        if not isinstance(payload, CancelRequested):
+            return
+        loops = self.scheduler.participants[0].loops
+        loop = loops[0] if loops else None
+        if isinstance(loop, DeterministicLoop):
+            # In an empty context, so it is the main thread's doing that the task is cancelled.
+            loop.call_soon_threadsafe(_cancel_root, loop, context=contextvars.Context())
 
     @contextlib.contextmanager
     def up(self) -> Iterator[None]:
         """Put the stage up; take it down whatever happens.
 
         Raises:
-            UsageError: an event loop is running in this thread, or another run in this process.
+            UsageError: an event loop is running in this thread.
+            SetupError: this process cannot host a run.
         """
         if asyncio._get_running_loop() is not None:
             raise UsageError(
@@ -114,42 +162,55 @@ class Stage:
                 hint="call it from synchronous code, or from another thread",
             )
         with contextlib.ExitStack() as stack:
-            # Standard output, the global random generator and the collector are one a process.
-            if not _ON_STAGE.acquire(blocking=False):
-                raise UsageError(
-                    "another run is under way in this process",
-                    hint="record one after another, or each in a process of its own",
-                )
-            stack.callback(_ON_STAGE.release)
-            state = random.getstate()
-            stack.callback(random.setstate, state)
+            setting = self._setting
+            stack.enter_context(setting.in_force(shared=self._shared))
+            _RANDOM.install()
+            stack.callback(_RANDOM.remove)
             handover.install()
             stack.callback(handover.remove)
-            _HTTP.install()
+            with _RANDOM.spared():
+                _HTTP.install()
             stack.callback(_HTTP.remove)
             _LOOPS.install()
             stack.callback(_LOOPS.remove)
-            _BLOCKING.install()
-            stack.callback(_BLOCKING.remove)
-            _THREADS.install()
-            stack.callback(_THREADS.remove)
-            stack.enter_context(InputDoor())
-            self._output.install()
-            stack.callback(self._output.remove)
-            self._readings.install()
-            stack.callback(self._readings.remove)
-            stack.callback(self._readings.close_run, self._answerer)
+            stack.enter_context(no_current_loop())
+            _RUST_IDS.install()
+            stack.callback(_RUST_IDS.remove)
+            for door in _THREADS:
+                door.install()
+                stack.callback(door.remove)
+            for each in (_INPUT, _OUTPUT, _ERROR, _READINGS, _PROCESSES, _FILES):
+                each.install()
+                stack.callback(each.remove)
+            give_output(self.context, _OUTPUT.real, self._pass_on, setting.coding("stdout"))
+            give_input(self.context, _INPUT.real, setting.coding("stdin"))
+            give_error(self.context, _ERROR.real, setting.coding("stderr"))
+            stack.callback(_READINGS.close_run, self.context.answerer)
             self.scheduler.late_patches.append(handover.patch_anyio)
-            random.seed(int.from_bytes(self._seed, "little"))
-            # Callbacks of others (profilers, test tools) are no part of the program.
-            callbacks, gc.callbacks[:] = gc.callbacks[:], []
-            stack.callback(gc.callbacks.__setitem__, slice(None), callbacks)
+            self._keep_heap(stack)
+            stack.enter_context(signals_of(self.context))
             bind_thread(self.context)
             stack.callback(unbind_thread)
+            adapters = tuple(self.context.adapters.values())
+            _ADAPTERS.install(adapters)
+            stack.callback(_ADAPTERS.remove, adapters)
             self.scheduler.start()
             stack.callback(self.scheduler.stop)
             stack.callback(self._workers.shut_down)
+            watchdog = Watchdog(self.scheduler, _tell)
+            self.context.threads.on_second = watchdog.start
+            stack.callback(watchdog.stop)
             yield
+
+    def _keep_heap(self, stack: contextlib.ExitStack) -> None:
+        """See to it that garbage is collected where the schedule says, or on no thread of it."""
+        self.scheduler.collects = not self._shared and self.scheduler.collect_every > 0
+        if not self.scheduler.collects:
+            stack.enter_context(shared_heap())
+            return
+        # Callbacks of others (profilers, test tools) are no part of the program.
+        callbacks, gc.callbacks[:] = gc.callbacks[:], []
+        stack.callback(gc.callbacks.__setitem__, slice(None), callbacks)
 
     def _tear_down(self) -> None:
         """Close what a halted program left, in creation order, with every door shut.
@@ -169,9 +230,40 @@ class Stage:
                 loop.close()
 
 
+def _tell(sentence: str) -> None:
+    """Say something to whoever watches the program; it is no output of the program's."""
+    if sys.__stderr__ is not None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.__stderr__.write(f"ritornello: {sentence}\n")
+            sys.__stderr__.flush()
+
+
+def _cancel_root(loop: DeterministicLoop) -> None:
+    """Cancel the task that a loop runs to its end; anyio finds it in the same way."""
+    for task in asyncio.all_tasks(loop):
+        callbacks = task._callbacks or ()
+        if any(callback is _run_until_complete_cb for callback, _ in callbacks):
+            task.cancel()
+
+
 # Process-wide, as the classes and functions they wrap are.
-_ON_STAGE: Final = allocate_lock()
+_ADAPTERS: Final = AdapterDoor()
+_ERROR: Final = ErrorDoor()
+_FILES: Final = FilesDoor()
 _HTTP: Final = HttpDoor()
 _LOOPS: Final = LoopDoor()
-_BLOCKING: Final = BlockingDoor()
-_THREADS: Final = ThreadDoor()
+_RUST_IDS: Final = RustIdDoor()
+_INPUT: Final = InputDoor()
+_OUTPUT: Final = OutputDoor()
+_PROCESSES: Final = ProcessDoor()
+_RANDOM: Final = GlobalRandomDoor()
+_READINGS: Final = Readings(current_answerer)
+_THREADS: Final = (
+    SleepDoor(),
+    ImportDoor(),
+    LockDoor(),
+    ThreadDoor(),
+    PoolDoor(),
+    SignalDoor(),
+    TransportDoor(),
+)

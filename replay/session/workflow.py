@@ -13,6 +13,7 @@ from replay.errors import IntegrityError, UsageError
 from replay.events.kinds import RunStarted
 from replay.events.payload import decode_payload
 from replay.session.api import open_run
+from replay.session.awaiting import in_place_or_awaited
 from replay.session.record import DEFAULT_WORKSPACE, record_program
 from replay.session.replay import replay_log
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from replay.log.port import LogReader
+    from replay.session.awaiting import Cancellation
     from replay.session.record import Recording
     from replay.session.report import Report
 
@@ -49,11 +51,14 @@ class Workflow(Protocol, Generic[P, T]):
     def record(
         self, *args: object, workspace: Path | str = DEFAULT_WORKSPACE, **kwargs: object
     ) -> Recording[T]:
-        """Record one call. Arguments are plain JSON values, by place or by name."""
+        """Record one call. Arguments are plain JSON values, by place or by name.
+
+        Like :func:`replay.record`, to be awaited in a running event loop.
+        """
         ...
 
     def replay(self, run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Report:
-        """Replay a recorded call, with its recorded arguments."""
+        """Replay a recorded call, with its recorded arguments; as :func:`replay.replay`."""
         ...
 
 
@@ -72,21 +77,32 @@ def workflow(function: Callable[P, Coroutine[Any, Any, T]]) -> Workflow[P, T]:
         *args: object, workspace: Path | str = DEFAULT_WORKSPACE, **kwargs: object
     ) -> Recording[T]:
         text = arguments_text(function, args, kwargs)
-        return record_program(
-            lambda: asyncio.run(call_with(function, text)),
-            workspace=workspace,
-            entry=entry_name(function),
-            arguments=(text,),
+        return in_place_or_awaited(
+            "record",
+            lambda cancellation: record_program(
+                lambda: asyncio.run(call_with(function, text)),
+                workspace=workspace,
+                entry=entry_name(function),
+                arguments=(text,),
+                cancellation=cancellation,
+            ),
         )
 
     def replay(run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Report:
-        reader = open_run(run, workspace=workspace)
-        try:
-            recorded = first_record(reader).arguments
-            text = recorded[0] if recorded else ""
-            return replay_log(reader, lambda: asyncio.run(call_with(function, text)))
-        finally:
-            reader.close()
+        def work(cancellation: Cancellation) -> Report:
+            reader = open_run(run, workspace=workspace)
+            try:
+                recorded = first_record(reader).arguments
+                text = recorded[0] if recorded else ""
+                return replay_log(
+                    reader,
+                    lambda: asyncio.run(call_with(function, text)),
+                    cancellation=cancellation,
+                )
+            finally:
+                reader.close()
+
+        return in_place_or_awaited("replay", work)
 
     # Attributes of the function itself: it stays a coroutine function for whoever looks.
     vars(function).update({"record": record, "replay": replay, _MARK: True})

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import os
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.events.kinds import SecretRegistered, SecretSuspected
+from replay.events.kinds import SecretRegistered, SecretSuspected, SignalReceived
+from replay.own_locks import OwnEvent, OwnLock
 from replay.secrets.patterns import Secret, SecretError, make_surrogate
+from replay.sources.pool import DaemonPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -29,10 +32,9 @@ if TYPE_CHECKING:
 
 __all__ = ["EFFECTS", "NETWORK", "Arrival", "LiveWorld", "Outside"]
 
-# The program's own threading may be answered by the run one day; the engine uses these.
+# The engine's own threads; they are started before a run is on stage, and are no part of it.
 _Thread = threading.Thread
 _start = threading.Thread.start
-_Event = threading.Event
 
 
 class Arrival:
@@ -42,12 +44,13 @@ class Arrival:
 
     def __init__(
         self,
-        seq: int,
+        seq: int | None,
         payload: Payload | None,
         body: bytes | None,
         outcome: Outcome,
         seen: Payload | None,
     ) -> None:
+        #: Of the question; None for what nobody asked for.
         self.seq = seq
         #: What the program gets, where that holds a credential that the record must not.
         self.seen = seen
@@ -58,19 +61,19 @@ class Arrival:
 
 
 class Outside:
-    """A thread with an ordinary event loop and real sockets, started at its first use."""
+    """A thread with an ordinary event loop and real sockets, started for the first run."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._lock = threading.Lock()
+        self._lock = OwnLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Start work on the I/O thread; return what cancels it. Callable from any thread."""
-        loop = self._running()
+        loop = self.open()
         started: list[asyncio.Task[None]] = []
-        cancelled = _Event()
+        cancelled = OwnEvent()
 
         def begin() -> None:
             if cancelled.is_set():
@@ -88,18 +91,23 @@ class Outside:
         loop.call_soon_threadsafe(begin)
         return cancel
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def open(self) -> asyncio.AbstractEventLoop:
+        """Start the thread if it is not there; return its loop. Not for threads of a program."""
         with self._lock:
             if self._loop is None:
                 # Made on its own thread: on the program's a real loop is refused.
                 made: SimpleQueue[asyncio.AbstractEventLoop] = SimpleQueue()
-                _start(_Thread(target=_serve, args=(made,), name=self._name, daemon=True))
+                # In no context of the run that happens to be the first: it serves them all.
+                serve = contextvars.Context().run
+                arguments = (_serve, made, self._name)
+                _start(_Thread(target=serve, args=arguments, name=self._name, daemon=True))
                 self._loop = made.get()
             return self._loop
 
 
-def _serve(made: SimpleQueue[asyncio.AbstractEventLoop]) -> None:
+def _serve(made: SimpleQueue[asyncio.AbstractEventLoop], name: str) -> None:
     loop = asyncio.SelectorEventLoop()
+    loop.set_default_executor(DaemonPool(f"{name}-worker"))
     made.put(loop)
     while True:
         # An effect may raise what asyncio lets end a loop; others still wait on this one.
@@ -140,7 +148,10 @@ class LiveWorld:
         self._inputs = inputs
         self._recorder = recorder
         self._running: dict[int, Callable[[], None]] = {}
-        self._stopped = _Event()
+        self._stopped = OwnEvent()
+        # Now: on the program's threads a thread that is started is one of the program's.
+        NETWORK.open()
+        EFFECTS.open()
 
     def begin(
         self,
@@ -152,7 +163,7 @@ class LiveWorld:
         """Start work when the question is durable; return what cancels it."""
         seq = asked.seq
         outside = NETWORK if network else EFFECTS
-        given_up = _Event()
+        given_up = OwnEvent()
 
         def start() -> None:
             if given_up.is_set() or self._stopped.is_set():
@@ -225,6 +236,16 @@ class LiveWorld:
     def detached(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let something happen on the network thread that nothing waits for."""
         NETWORK.start(_quietly(work))
+
+    def await_signals(self) -> None:
+        """Wait for signals where nothing else can come any more."""
+        self._inputs.awaits_signals = True
+
+    def signal(self, name: str) -> None:
+        """Let a signal enter when the program idles."""
+        self._inputs.post(Arrival(None, SignalReceived(name=name), None, "ok", None))
+        # A program that is busy hears of it at its next callback: it may end before it idles.
+        self._recorder.scheduler.limit = 0
 
     def finished(self, asked: Asked) -> None:
         """Forget a question that was answered in full."""
