@@ -17,7 +17,16 @@ from benchmarks.measuring import Bound, Figure, machine
 
 __all__ = ["TOPICS", "main", "measure"]
 
-TOPICS = ("replaying", "verifying", "appending", "calling", "reading", "starting", "growing")
+TOPICS = (
+    "replaying",
+    "verifying",
+    "appending",
+    "calling",
+    "frameworks",
+    "reading",
+    "starting",
+    "growing",
+)
 
 
 def measure(topic: str, *, tiny: bool) -> list[Figure]:

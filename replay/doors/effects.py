@@ -13,11 +13,13 @@ import functools
 import inspect
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, get_type_hints, overload
+from weakref import WeakSet
 
 import msgspec
 
-from replay.doors.context import Answers, DoorContext, current
+from replay.doors.context import DoorContext, current
 from replay.doors.failures import failure_of, rebuild
+from replay.doors.waiting import Answers
 from replay.errors import UsageError
 from replay.events.kinds import EffectReturned, EffectStarted
 
@@ -29,12 +31,31 @@ if TYPE_CHECKING:
     from replay.events.kinds import Payload
     from replay.recording.open_records import Asked
 
-__all__ = ["effect", "plain_json"]
+__all__ = ["effect", "is_effect", "plain_json"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 VALUE_BYTES_MAX: Final = 64 << 20
+#: Objects that are not data among the arguments of one task or effect.
+_NAMED_MAX: Final = 1000
+#: What was made an effect; asked by membership only, so no order shows.
+_EFFECTS: Final[WeakSet[Any]] = WeakSet()
+
+
+class _Names:
+    """Names what is not data, as long as there is not too much of it."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = _NAMED_MAX
+
+    def __call__(self, value: object) -> dict[str, str]:
+        self.left -= 1
+        if self.left < 0:
+            raise TypeError("objects of the program, and not data with some objects in it")
+        return _by_type_name(value)
 
 
 def _by_type_name(value: object) -> dict[str, str]:
@@ -42,21 +63,26 @@ def _by_type_name(value: object) -> dict[str, str]:
     return {"type": f"{kind.__module__}:{kind.__qualname__}"}
 
 
-# Sets come out sorted; what is not data comes out as its type, never as a repr with an address.
-_ENCODER: Final = msgspec.json.Encoder(enc_hook=_by_type_name, order="deterministic")
+def _encode(value: object) -> msgspec.Raw:
+    # Sets come out sorted; what is not data comes out as its type, never as a repr with an address.
+    return msgspec.Raw(msgspec.json.Encoder(enc_hook=_Names(), order="deterministic").encode(value))
 
 
 def plain_json(values: dict[str, object]) -> msgspec.Raw:
-    """Return JSON of values that are plain data; others appear by type name."""
+    """Return JSON of values that are plain data; others appear by type name.
+
+    A value through which thousands of objects can be reached appears by its own type name alone:
+    frameworks pass such things to every task, and walking through them takes longer than the task.
+    """
     try:
-        return msgspec.Raw(_ENCODER.encode(values))
+        return _encode(values)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return msgspec.Raw(_ENCODER.encode({k: _one(v) for k, v in values.items()}))
+        return _encode({k: _one(v) for k, v in values.items()})
 
 
 def _one(value: object) -> object:
     try:
-        return msgspec.Raw(_ENCODER.encode(value))
+        return _encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
         return _by_type_name(value)
 
@@ -118,6 +144,7 @@ def _make(function: Callable[P, T], *, name: str | None) -> Callable[P, T]:
             context.world.finished(asked)
             return _result(spec, payload)
 
+        _EFFECTS.add(call)
         return call  # type: ignore[return-value]
 
     @functools.wraps(function)
@@ -127,7 +154,13 @@ def _make(function: Callable[P, T], *, name: str | None) -> Callable[P, T]:
             return function(*args, **options)
         return _call_sync(spec, context, args, options)
 
+    _EFFECTS.add(call_now)
     return call_now
+
+
+def is_effect(value: object) -> bool:
+    """Return whether a value was made by :func:`effect`."""
+    return inspect.isfunction(value) and value in _EFFECTS
 
 
 class _Spec:

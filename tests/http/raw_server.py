@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import os
 import random
+import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -44,6 +45,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, f"{parts[1]} {token}".encode())
         elif parts[0] == "status":
             self._answer(int(parts[1]), token.encode())
+        elif parts[0] == "slow":
+            time.sleep(0.3)
+            with contextlib.suppress(OSError):
+                self._answer(200, token.encode())
+        elif parts[0] == "reset":
+            self.send_response(200)
+            self.send_header("content-length", "1000")
+            self.end_headers()
+            self.wfile.write(token.encode())
+            self.close_connection = True
         elif parts[0] == "plain":
             self._answer(200, token.encode())
         else:
@@ -96,9 +107,16 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def raw_server():
-    """Yields the URL and the list of (method, path, headers) that it received."""
+def raw_server(certificate=None):
+    """Yields the URL and the list of (method, path, headers) that it received.
+
+    With a certificate and its key, a file, it speaks TLS at the same address.
+    """
     with _Server(("127.0.0.1", 0), _Handler) as server:
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(180)
 
 PROGRAM = PROGRAMS / "questions.py"
 SCRIPT = Script(
-    rules=(Rule(contains="second", answers=(Answer(blocks=(Text("a quiet harbour"),)),)),)
+    rules=(Rule(contains="second", answers=(Answer(blocks=(Text("a quiet zephyr"),)),)),)
 )
 ASKS = {n: f'    await ask(client, "the {n} question")\n' for n in ("first", "second", "third")}
 CLIENT = 'client = anthropic.AsyncAnthropic(base_url=os.environ["BASE_URL"])'
@@ -65,7 +65,7 @@ def replays(workspace, recorded):
         paths[name] = workspace / f"mutant_{number}.py"
         paths[name].write_text(source)
     forged = workspace / "forged"
-    change_word(recorded.directory, forged, "ChunksReceived", b"harbour", b"HARBOUR")
+    change_word(recorded.directory, forged, "ChunksReceived", b"zephyr", b"ZEPHYR")
     pairs = [(path, recorded) for path in paths.values()]
     pairs.append((PROGRAM, Recorded(str(forged), "", 0, "", "", b"")))
     found = replay_many(pairs, preload=LIBRARIES)
@@ -200,5 +200,5 @@ def test_a_changed_chunk_changes_what_the_program_computes_from_it(replays):
 
     assert divergence["replayed_kind"] == "ResponseReceived"
     assert divergence["fields"] == [
-        {"path": "text", "recorded": "a quiet harbour", "replayed": "a quiet HARBOUR"}
+        {"path": "text", "recorded": "a quiet zephyr", "replayed": "a quiet ZEPHYR"}
     ]
