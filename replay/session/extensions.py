@@ -1,25 +1,33 @@
-"""Dialects that are installed, found by entry point, so that every way to run finds the same."""
+"""Dialects and adapters, found by entry point, so that every way to run finds the same."""
 
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from replay.doors.adapter import Adapter
     from replay.doors.dialect import Dialect
 
-__all__ = ["DIALECT_GROUP", "load_dialects"]
+__all__ = ["ADAPTER_GROUP", "DIALECT_GROUP", "load_adapters", "load_dialects"]
 
+ADAPTER_GROUP: Final = "ritornello.adapters"
 DIALECT_GROUP: Final = "ritornello.dialects"
 
 
 def load_dialects() -> tuple[Dialect, ...]:
     """Return the installed dialects, ordered by entry point name."""
-    found = sorted(entry_points(group=DIALECT_GROUP), key=lambda point: point.name)
-    dialects: list[Dialect] = []
-    seen: set[str] = set()
-    for point in found:
-        if point.name not in seen:
-            seen.add(point.name)
-            dialects.append(point.load())
-    return tuple(dialects)
+    return _load(DIALECT_GROUP)
+
+
+def load_adapters() -> tuple[Adapter, ...]:
+    """Return the installed adapters, ordered by entry point name; no library is imported."""
+    return _load(ADAPTER_GROUP)
+
+
+def _load(group: str) -> tuple[Any, ...]:
+    loaded: dict[str, object] = {}
+    for point in sorted(entry_points(group=group), key=lambda point: point.name):
+        if point.name not in loaded:
+            loaded[point.name] = point.load()
+    return tuple(loaded.values())

@@ -1,0 +1,1 @@
+"""State changes of agent frameworks, read where the framework makes them; imports no framework."""
