@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.coverage import EVENTS_MAX, coverage_fields, coverage_lines, coverage_of
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.replay import report_lines, task_paths
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.session.command_line import parse_command
 from replay.session.launcher import LaunchedProgram, launch_recording
 from replay.session.messages import Recorded
+from replay.session.proving import Proof
+from replay.session.proving import prove as prove_recording
 from replay.session.record import DEFAULT_WORKSPACE
 
 __all__ = ["main", "report_recording"]
@@ -25,23 +31,44 @@ def record(
     *,
     workspace: InWorkspace = DEFAULT_WORKSPACE,
     as_json: AsJson = False,
+    prove: Annotated[
+        bool,
+        typer.Option(
+            "--prove",
+            help="Replay at once, in another directory, heap, time zone, locale and hash seed.",
+        ),
+    ] = False,
 ) -> int:
     """Run a Python program and record it; exit with the program's code.
 
     The program's output is its own; ours goes to standard error. With --json our
     report alone is on standard output, and the program's goes to standard error.
+    With --prove the exit code is that of the replay, unless the program's is not 0.
 
     Examples:
       ritornello record -- python agent.py --topic tides
       ritornello record -- python -m my_agent
+      ritornello record -- uv run agent.py
       ritornello record --json -- my-installed-agent > report.json
+      ritornello record --prove -- python agent.py
     """
     program = parse_command(command)
     outcome = launch_recording(program, workspace, output_to_stderr=as_json)
-    return report_recording("record", outcome, workspace, as_json=as_json)
+    proof = None
+    if prove and isinstance(outcome.answer, Recorded):
+        proof = prove_recording(outcome.answer, workspace)
+    code = report_recording("record", outcome, workspace, as_json=as_json, proof=proof)
+    return code or (0 if proof is None or proof.holds else ExitCode.DIFFERENT)
 
 
-def report_recording(verb: str, outcome: LaunchedProgram, workspace: Path, *, as_json: bool) -> int:
+def report_recording(
+    verb: str,
+    outcome: LaunchedProgram,
+    workspace: Path,
+    *,
+    as_json: bool,
+    proof: Proof | None = None,
+) -> int:
     """Say what became of a recorded program; return its exit code."""
     recorded = outcome.answer
     if not isinstance(recorded, Recorded):
@@ -53,6 +80,9 @@ def report_recording(verb: str, outcome: LaunchedProgram, workspace: Path, *, as
         if as_json:
             emit_json(verb, {"run": None, "reason": "open", "exit_code": outcome.exit_code})
         return outcome.exit_code
+    coverage = None
+    if recorded.events <= EVENTS_MAX:
+        coverage = coverage_of(recorded.run, workspace)
     if as_json:
         emit_json(
             verb,
@@ -63,6 +93,8 @@ def report_recording(verb: str, outcome: LaunchedProgram, workspace: Path, *, as
                 "root": recorded.root,
                 "directory": recorded.directory,
                 "exit_code": recorded.exit_code,
+                "coverage": None if coverage is None else coverage_fields(coverage),
+                "proof": None if proof is None else msgspec.to_builtins(proof),
             },
         )
     else:
@@ -70,7 +102,28 @@ def report_recording(verb: str, outcome: LaunchedProgram, workspace: Path, *, as
             f"ritornello: run {recorded.run}, {recorded.reason}, {recorded.events} events",
             f"            root {recorded.root}",
         )
+        if coverage is not None:
+            say(*(f"            {line}" for line in coverage_lines(coverage)))
+        if proof is not None:
+            say(*_proof_lines(proof, recorded.run, workspace))
     return outcome.exit_code
+
+
+def _proof_lines(proof: Proof, run: str, workspace: Path) -> Iterator[str]:
+    for trial in proof.trials:
+        if trial.repeats:
+            continue
+        if trial.name == "hash seed":
+            yield (
+                "ritornello: proven with the recorded PYTHONHASHSEED; under another one the program"
+                " does something else (it goes through a set of strings, most likely)"
+            )
+        else:
+            yield "ritornello: not proven: under other conditions the program does something else"
+        if trial.report is not None:
+            yield from report_lines(trial.report, lambda: task_paths(run, workspace))
+        return
+    yield "ritornello: proven: identical in another directory, heap, zone, locale and hash seed"
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from replay.session.messages import Replayed
 from replay.session.record import DEFAULT_WORKSPACE
 from replay.session.report import Report, Verdict
 
-__all__ = ["VERDICT_CODES", "main"]
+__all__ = ["VERDICT_CODES", "main", "report_lines", "task_paths"]
 
 VERDICT_CODES: Final[dict[Verdict, ExitCode]] = {
     "identical": ExitCode.OK,
@@ -53,6 +53,14 @@ def replay(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep the replay's own log and say where.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Keep the files that the program writes, below DIR, which is new or empty.",
+        ),
+    ] = None,
     allow_command: Annotated[
         bool,
         typer.Option(
@@ -72,6 +80,7 @@ def replay(
       ritornello replay last
       ritornello replay run.ritornello --in ../checkout
       ritornello replay 01M7YB --json | jq .divergence
+      ritornello replay last --out again && cmp report.txt again/report.txt
       git bisect run ritornello replay run.ritornello --bisect
     """
     refuse_foreign_command(run, workspace, directory or Path.cwd(), allowed=allow_command)
@@ -80,7 +89,7 @@ def replay(
         name = new_run_id(time.time_ns() // 1_000_000, os.urandom(10))
         kept = Workspace.open(workspace).path / "replays" / name
     outcome = launch_replay(
-        run, workspace, directory=directory, keep=kept, output_to_stderr=as_json
+        run, workspace, directory=directory, keep=kept, out=out, output_to_stderr=as_json
     )
     if outcome.answer is None and outcome.exit_code == ExitCode.INTERRUPTED:
         return ExitCode.INTERRUPTED
@@ -95,20 +104,31 @@ def replay(
     report = outcome.answer.report
     if as_json:
         fields: dict[str, object] = msgspec.to_builtins(report)
-        emit_json("replay", {**fields, "kept": None if kept is None else str(kept)})
+        emit_json(
+            "replay",
+            {
+                **fields,
+                "kept": None if kept is None else str(kept),
+                "out": None if out is None else str(out.absolute()),
+            },
+        )
     else:
-        say(*_lines(report, lambda: _task_paths(run, workspace)))
+        say(*report_lines(report, lambda: task_paths(run, workspace)))
         if kept is not None:
             say(f"  the replay's own log: {kept}")
+        if out is not None:
+            say(f"  files that the program wrote: {out.absolute()}")
     return VERDICT_CODES[report.verdict]
 
 
-def _task_paths(run: str, workspace: Path) -> dict[int, str]:
+def task_paths(run: str, workspace: Path) -> dict[int, str]:
+    """Return the label of each task of a run."""
     with opened(run, workspace) as reader:
         return task_labels(iter_events(reader))
 
 
-def _lines(report: Report, paths: Callable[[], dict[int, str]]) -> Iterator[str]:
+def report_lines(report: Report, paths: Callable[[], dict[int, str]]) -> Iterator[str]:
+    """Yield the lines that say what came of a replay."""
     colour = "green" if report.verdict == "identical" else "red"
     verdict = paint(report.verdict, colour, sys.stderr)
     yield (

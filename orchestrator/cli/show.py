@@ -7,10 +7,13 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
+from orchestrator.cli.coverage import coverage_fields, coverage_lines
 from orchestrator.cli.records import Event, iter_events, opened
+from orchestrator.cli.state_table import state_fields, state_lines, state_of
 from orchestrator.cli.terminal import emit, emit_json, inert, instant, table
 from replay.events.header import Header
 from replay.events.kinds import RunEnded, RunSealed, RunStarted, TaskSpawned
+from replay.projections.coverage import Coverage
 from replay.projections.fold import fold
 from replay.projections.spend import ModelSpend, Spend, SpendState, Tokens
 from replay.projections.status import RunStatus, Status
@@ -48,10 +51,15 @@ def show(
         events = list(_watched(iter_events(reader), seen))
     records = [(e.header, e.payload) for e in events if e.payload is not None]
     status, spend = fold(Status(), records), fold(Spend(), records)
+    coverage, state = fold(Coverage(), records), state_of(events)
     if as_json:
-        emit_json("show", _fields(seen, status, spend))
+        more = {"coverage": coverage_fields(coverage), "state": state_fields(state)}
+        emit_json("show", _fields(seen, status, spend) | more)
     else:
         _print(seen, status, spend)
+        emit("")
+        for line in (*coverage_lines(coverage), *state_lines(state)):
+            emit(line)
     return 0
 
 

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from orchestrator.cli.records import Event
 from replay.events.kinds import (
+    CaptureGap,
     ChunksReceived,
     EffectCancelled,
     EffectReturned,
     EffectStarted,
+    FileRead,
+    FileWritten,
     OutputWritten,
+    ProcessEnded,
+    ProcessFed,
+    ProcessSignalled,
+    ProcessSpawned,
+    ProcessStarted,
+    ProcessWrote,
     PromptSent,
     ReadingsTaken,
     RequestRetried,
@@ -22,6 +32,7 @@ from replay.events.kinds import (
     RunSealed,
     RunStarted,
     SecretRegistered,
+    StateChanged,
     TaskEnded,
     TaskSpawned,
     ThreadStarted,
@@ -99,10 +110,41 @@ def summary(event: Event) -> str:
             return f"attempt {payload.attempt}"
         case OutputWritten():
             return f"{payload.stream}: {(event.body or '')[:_LONG]}"
+        case FileRead():
+            found = f"{payload.size} bytes" if payload.form == "file" else payload.form
+            return f"{payload.path}: {', '.join(payload.error) or found}"
+        case FileWritten():
+            return f"{payload.path} ({payload.mode}): {payload.size} bytes"
+        case CaptureGap():
+            return f"{payload.what}: {payload.name}"
+        case StateChanged():
+            return _state(payload)
+        case ProcessStarted():
+            return shlex.join(payload.arguments)[:_LONG]
+        case ProcessSpawned():
+            return payload.failure.type if payload.failure else f"process {payload.pid}"
+        case ProcessFed():
+            return f"event {payload.process}: {(event.body or '')[:_LONG]}"
+        case ProcessSignalled():
+            return f"event {payload.process}: signal {payload.signal}"
+        case ProcessWrote():
+            return f"{payload.stream}: {(event.body or '')[:_LONG]}"
+        case ProcessEnded():
+            return f"exit status {payload.returncode}"
         case SecretRegistered():
             return payload.source or "found in what was recorded"
         case _:
             return ""
+
+
+def _state(change: StateChanged) -> str:
+    """Return such as ``board.count written =3 (by left)``."""
+    store = f"{change.store}:{change.ordinal}" if change.ordinal else change.store
+    key = "(keys)" if change.key is None else change.key
+    item = "" if change.item is None else f"[{change.item}]"
+    value = "" if change.operation in {"read", "deleted"} else f" ={_raw(change.value)}"
+    by = f" (by {', '.join(change.by)})" if change.by else ""
+    return f"{store}.{key}{item} {change.operation}{value}{by}"
 
 
 def _raw(value: bytes) -> str:

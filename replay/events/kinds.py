@@ -24,10 +24,22 @@ from replay.events.exchange_kinds import (
     ToolReturned,
     WireObserved,
 )
+from replay.events.file_kinds import CaptureGap, FileRead, FileWritten
 from replay.events.kind_base import Failure, JsonText, Names, Pairs, PayloadBase, Role, null
+from replay.events.process_kinds import (
+    ProcessEnded,
+    ProcessFed,
+    ProcessSignalled,
+    ProcessSpawned,
+    ProcessStarted,
+    ProcessWrote,
+)
+from replay.events.state_kinds import StateChanged
 
 __all__ = [
     "CATALOGUE",
+    "CancelRequested",
+    "CaptureGap",
     "ChunksReceived",
     "ClockAdvanced",
     "EffectCancelled",
@@ -35,8 +47,16 @@ __all__ = [
     "EffectStarted",
     "Fact",
     "Failure",
+    "FileRead",
+    "FileWritten",
     "OutputWritten",
     "Payload",
+    "ProcessEnded",
+    "ProcessFed",
+    "ProcessSignalled",
+    "ProcessSpawned",
+    "ProcessStarted",
+    "ProcessWrote",
     "PromptSent",
     "Reading",
     "ReadingsTaken",
@@ -51,6 +71,8 @@ __all__ = [
     "RunStarted",
     "SecretRegistered",
     "SecretSuspected",
+    "SignalReceived",
+    "StateChanged",
     "TaskEnded",
     "TaskSpawned",
     "ThreadStarted",
@@ -64,7 +86,7 @@ __all__ = [
 # --- the run ------------------------------------------------------------------------------------
 
 
-class RunStarted(PayloadBase, frozen=True, tag="RunStarted"):
+class RunStarted(PayloadBase, frozen=True, tag="RunStarted", omit_defaults=True):
     """A run began. All that identifies it and its surroundings; the only record with the run id.
 
     Attributes:
@@ -77,7 +99,13 @@ class RunStarted(PayloadBase, frozen=True, tag="RunStarted"):
         monotonic: microseconds of the monotonic clock at the claimed time of this record.
         versions: (name, version) of engine, Python and packages that matter.
         dialects: (name, version) of the dialects that derive prompts and responses.
+        adapters: (name, version) of the adapters that derive state changes; a version beginning
+            with ``off`` says why one of them did not.
         hash_seed: the value of PYTHONHASHSEED, or ``random``.
+        argv: `sys.argv`; absent in older logs, as is the next.
+        setting: what the program finds without asking, by name: ``zone`` (a `TZ`, or base64 of a
+            TZif file), ``locale`` and ``text`` (encoding of files), encoding and error handler of
+            ``stdin``, ``stdout``, ``stderr``; and answers that need no reading, by source.
     """
 
     run: str
@@ -90,6 +118,9 @@ class RunStarted(PayloadBase, frozen=True, tag="RunStarted"):
     versions: Pairs
     dialects: Pairs
     hash_seed: str
+    argv: Names = ()
+    adapters: Pairs = ()
+    setting: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class RunEnded(PayloadBase, frozen=True, tag="RunEnded"):
@@ -161,6 +192,20 @@ class ReadingsTaken(PayloadBase, frozen=True, tag="ReadingsTaken"):
 
 class ClockAdvanced(PayloadBase, frozen=True, tag="ClockAdvanced"):
     """Time passed for a program that would not idle, so that its due timers could fire."""
+
+
+class CancelRequested(PayloadBase, frozen=True, tag="CancelRequested"):
+    """Whoever awaits the run was cancelled, so the run's main task is: once, when this enters."""
+
+
+class SignalReceived(PayloadBase, frozen=True, tag="SignalReceived"):
+    """A signal reached the process; its handler runs on the program's main thread from here on.
+
+    Attributes:
+        name: such as ``SIGINT``; numbers differ between systems.
+    """
+
+    name: str
 
 
 class SecretRegistered(PayloadBase, frozen=True, tag="SecretRegistered"):
@@ -237,6 +282,8 @@ Payload = (
     | ThreadStarted
     | ReadingsTaken
     | ClockAdvanced
+    | CancelRequested
+    | SignalReceived
     | SecretRegistered
     | SecretSuspected
     | EffectStarted
@@ -252,7 +299,17 @@ Payload = (
     | RequestRetried
     | ResponseReceived
     | ToolCalled
+    | ProcessStarted
+    | ProcessSpawned
+    | ProcessFed
+    | ProcessSignalled
+    | ProcessWrote
+    | ProcessEnded
     | OutputWritten
+    | FileRead
+    | FileWritten
+    | CaptureGap
+    | StateChanged
 )
 #: Facts are what a dialect may derive.
 Fact = PromptSent | ToolReturned | RequestRetried | ResponseReceived | ToolCalled
@@ -266,6 +323,8 @@ _ROLES: Final[dict[type[PayloadBase], Role]] = {
     ThreadStarted: "derived",
     ReadingsTaken: "answered",
     ClockAdvanced: "delivered",
+    CancelRequested: "delivered",
+    SignalReceived: "delivered",
     SecretRegistered: "noted",
     SecretSuspected: "noted",
     EffectStarted: "derived",
@@ -281,7 +340,17 @@ _ROLES: Final[dict[type[PayloadBase], Role]] = {
     RequestRetried: "derived",
     ResponseReceived: "derived",
     ToolCalled: "derived",
+    ProcessStarted: "derived",
+    ProcessSpawned: "delivered",
+    ProcessFed: "derived",
+    ProcessSignalled: "derived",
+    ProcessWrote: "delivered",
+    ProcessEnded: "delivered",
     OutputWritten: "derived",
+    FileRead: "answered",
+    FileWritten: "derived",
+    CaptureGap: "noted",
+    StateChanged: "derived",
 }
 
 #: Every kind by name, with its role.

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-__all__ = ["PLACES_MAX", "place", "user_frames"]
+__all__ = ["PLACES_MAX", "asker", "place", "user_frames"]
 
 #: Frames of the await chain that are kept.
 PLACES_MAX: Final = 6
@@ -32,12 +32,34 @@ def user_frames(frame: FrameType | None) -> list[tuple[str, int, str]]:
     while frame is not None and len(found) < PLACES_MAX:
         code = frame.f_code
         name = code.co_filename
-        is_user = _user_files.get(name)
-        if is_user is None:
-            is_user = _user_files[name] = not (
-                name.startswith(("<", _ENGINE, *_LIBRARIES)) or "site-packages" in name
-            )
-        if is_user:
+        if _is_user(name):
             found.append((name, frame.f_lineno, code.co_name))
         frame = frame.f_back
     return found
+
+
+def asker(frame: FrameType | None) -> str:
+    """Return which library did something, and where the user's program called it.
+
+    The library is the one whose function the user's code called, not the one that did it in the
+    end: that is nearly always the same few modules of Python.
+    """
+    library = ""
+    while frame is not None:
+        code = frame.f_code
+        if _is_user(code.co_filename):
+            here = f"{code.co_filename}:{frame.f_lineno} {code.co_name}"
+            return f"{library} at {here}" if library else here
+        if not code.co_filename.startswith(("<", _ENGINE)):
+            library = str(frame.f_globals.get("__name__", ""))
+        frame = frame.f_back
+    return library
+
+
+def _is_user(name: str) -> bool:
+    is_user = _user_files.get(name)
+    if is_user is None:
+        is_user = _user_files[name] = not (
+            name.startswith(("<", _ENGINE, *_LIBRARIES)) or "site-packages" in name
+        )
+    return is_user

@@ -214,3 +214,44 @@ def test_bisect_turns_every_code_but_an_answer_into_125(recorded, place):
     assert recorded.run("replay", "--bisect", "--no-such-option").code == 125
     assert recorded.run("replay", "last", "--bisect", "--in", place.path).code == 125
     assert recorded.run("replay", "last", "--in", place.path).code == 4
+
+
+REPORTER = """\
+import json
+from pathlib import Path
+
+data = json.load(open("in.json"))
+Path("made").mkdir()
+Path("made/report.txt").write_text(str(data))
+print(data)
+"""
+
+
+def test_a_replay_elsewhere_writes_the_same_report_into_the_directory_that_is_named(place):
+    place.write("agent.py", REPORTER)
+    place.write("in.json", '{"a": 1}')
+    assert place.run("record", "--", "python", "agent.py").code == 0
+    (place.path / "in.json").unlink()
+    place.write("elsewhere/agent.py", REPORTER)
+
+    told = place.run("replay", "last", "--in", "elsewhere", "--out", "out")
+    shown = place.look("events", "last")
+
+    assert told.code == 0, told.err
+    assert f"files that the program wrote: {place.path / 'out'}" in told.err
+    report = (place.path / "out/made/report.txt").read_bytes()
+    assert report == (place.path / "made/report.txt").read_bytes()
+    assert [each.name for each in (place.path / "elsewhere").iterdir()] == ["agent.py"]
+    assert "in.json: 8 bytes" in shown.out
+    assert "made/report.txt (w): 8 bytes" in shown.out
+
+
+def test_a_directory_that_holds_something_is_not_written_to(place):
+    place.write("agent.py", "print(1)\n")
+    assert place.run("record", "--", "python", "agent.py").code == 0
+    place.write("out/mine", "")
+
+    told = place.run("replay", "last", "--out", "out")
+
+    assert told.code == 2
+    assert "not empty" in told.err

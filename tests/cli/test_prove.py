@@ -1,0 +1,76 @@
+"""`ritornello record --prove`, and the coverage that a recording says of itself."""
+
+from __future__ import annotations
+
+import pytest
+
+READS = """\
+import os, pathlib, random, subprocess, sys, threading, time, uuid
+print(time.time(), uuid.uuid4(), os.environ.get("HOME"), os.getcwd(), random.random())
+print(pathlib.Path("input.txt").read_text())
+print(subprocess.check_output([sys.executable, "-c", "print(1)"]))
+threads = [threading.Thread(target=print, args=(n,)) for n in range(3)]
+for thread in threads:
+    thread.start()
+"""
+
+ADDRESS = "print(id(object()))\n"
+SET_OF_TEXT = "print(list({'a', 'b', 'c', 'd', 'e', 'f'}))\n"
+GAP = """\
+import sqlite3
+with sqlite3.connect("data.db") as db:
+    db.execute("create table t (x)")
+"""
+
+
+@pytest.mark.timeout(180)
+def test_what_reads_its_surroundings_through_the_doors_is_proven(place):
+    place.write("program.py", READS)
+    place.write("input.txt", "what was asked\n")
+
+    ran = place.run("record", "--json", "--prove", "--", "python", "program.py")
+
+    assert ran.code == 0, ran.err
+    assert [trial["report"]["verdict"] for trial in ran.report["proof"]["trials"]] == [
+        "identical",
+        "identical",
+    ]
+    captured = ran.report["coverage"]["captured"]
+    assert {"time_ns", "urandom", "env", "file", "process"} <= set(captured)
+    assert ran.report["coverage"]["gaps"] == []
+
+
+@pytest.mark.timeout(180)
+def test_what_shows_an_address_is_not_proven_and_its_record_is_named(place):
+    place.write("program.py", ADDRESS)
+
+    ran = place.run("record", "--prove", "--", "python", "program.py")
+
+    assert ran.code == 1
+    assert "not proven" in ran.err
+    assert "OutputWritten" in ran.err
+
+
+@pytest.mark.timeout(180)
+def test_what_goes_through_a_set_of_text_is_proven_with_a_word_of_warning(place):
+    place.write("program.py", SET_OF_TEXT)
+
+    ran = place.run("record", "--prove", "--", "python", "program.py")
+
+    assert ran.code == 0
+    assert "PYTHONHASHSEED" in ran.err
+
+
+def test_a_gap_is_listed_with_its_library_and_call_site_in_the_recording_and_later(place):
+    place.write("program.py", GAP)
+
+    ran = place.run("record", "--", "python", "program.py")
+    shown = place.run("show", "last", "--json")
+
+    assert ran.code == 0
+    assert "not captured: sqlite3: data.db" in ran.err
+    assert "program.py:2" in ran.err
+    (gap,) = shown.report["coverage"]["gaps"]
+    assert (gap["what"], gap["name"]) == ("sqlite3", "data.db")
+    assert "program.py:2" in gap["site"]
+    assert shown.report["coverage"]["reads"] == shown.report["coverage"]["answered"] + 1
