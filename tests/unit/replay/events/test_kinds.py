@@ -21,32 +21,42 @@ KINDS = typing.get_args(Payload)
 WORKSPACE_KINDS = typing.get_args(WorkspacePayload)
 
 ROLES = {
-    "answered": ["ReadingsTaken"],
+    "answered": ["FileRead", "ReadingsTaken"],
     "delivered": [
+        "CancelRequested",
         "ChunksReceived",
         "ClockAdvanced",
         "EffectReturned",
+        "ProcessEnded",
+        "ProcessSpawned",
+        "ProcessWrote",
         "ResponseEnded",
         "ResponseStarted",
+        "SignalReceived",
         "WireObserved",
     ],
     "derived": [
         "EffectCancelled",
         "EffectStarted",
+        "FileWritten",
         "OutputWritten",
+        "ProcessFed",
+        "ProcessSignalled",
+        "ProcessStarted",
         "PromptSent",
         "RequestRetried",
         "RequestSent",
         "ResponseReceived",
         "RunEnded",
         "RunSealed",
+        "StateChanged",
         "TaskEnded",
         "TaskSpawned",
         "ThreadStarted",
         "ToolCalled",
         "ToolReturned",
     ],
-    "noted": ["RunStarted", "SecretRegistered", "SecretSuspected"],
+    "noted": ["CaptureGap", "RunStarted", "SecretRegistered", "SecretSuspected"],
 }
 
 
