@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from replay.doors.effects import effect
     from replay.doors.secret_values import secret
-    from replay.doors.state import state
+    from replay.doors.state.mapping import state
     from replay.session.api import record, replay, replay_keyed
     from replay.session.keyed import KeyedReport
     from replay.session.record import Recording
@@ -36,7 +36,7 @@ _HOMES = {
     "Recording": "replay.session.record",
     "Report": "replay.session.report",
     "secret": "replay.doors.secret_values",
-    "state": "replay.doors.state",
+    "state": "replay.doors.state.mapping",
     "effect": "replay.doors.effects",
     "record": "replay.session.api",
     "replay": "replay.session.api",

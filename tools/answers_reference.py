@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from replay.doors.answering import KEPT
-from replay.doors.readings import NOT_ANSWERED, all_openings
+from replay.doors.surroundings.answering import KEPT
+from replay.doors.surroundings.readings import NOT_ANSWERED, all_openings
 
 __all__ = ["PAGE", "check_page", "generated", "rewritten"]
 

@@ -16,13 +16,13 @@ import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from orchestrator.adapters.opening_up import encode_library_value
-from replay.doors.adapter import Wrap, stores_for
+from replay.doors.state.adapter import Wrap, stores_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import ModuleType
 
-    from replay.doors.stores import Store, Stores
+    from replay.doors.state.stores import Store, Stores
 
 __all__ = ["LangGraphAdapter", "adapter"]
 

@@ -16,8 +16,8 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.doors.adapter import Wrap, stores_for
 from replay.doors.plain_values import PlainEncoder
+from replay.doors.state.adapter import Wrap, stores_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from replay.doors.stores import Store, Stores
+    from replay.doors.state.stores import Store, Stores
 
 __all__ = ["PydanticAIAdapter", "adapter"]
 

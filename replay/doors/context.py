@@ -5,7 +5,7 @@ from __future__ import annotations
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any, Protocol
 
-from replay.doors.stores import Stores
+from replay.doors.state.stores import Stores
 from replay.scheduler.threads import Threads
 
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from random import Random
     from typing import TextIO
 
-    from replay.doors.adapter import Adapter
-    from replay.doors.answering import Answerer
     from replay.doors.dialect import Dialect
-    from replay.doors.process_child import Child
+    from replay.doors.processes.child import Child
+    from replay.doors.state.adapter import Adapter
+    from replay.doors.surroundings.answering import Answerer
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
     from replay.recording.open_records import Asked

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from replay.doors.context import DoorContext, current
 from replay.doors.counted import CountedDoor
-from replay.doors.process_refusals import refuse
+from replay.doors.processes.refusals import refuse
 
 __all__ = ["TransportDoor", "refuse_connection"]
 

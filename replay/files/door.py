@@ -15,8 +15,8 @@ from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from replay.doors.counted import CountedDoor
-from replay.doors.exchange import ModuleFunctionExchange
-from replay.doors.rebinding import FunctionExchange
+from replay.doors.exchanging.functions import ModuleFunctionExchange
+from replay.doors.exchanging.rebinding import FunctionExchange
 from replay.files.bypasses import BYPASSES
 from replay.files.changes import CHANGES
 from replay.files.looks import LOOKS
@@ -27,8 +27,8 @@ from replay.files.program_files import program_files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.doors.callbacks import Door
-    from replay.doors.exchange import Exchange
+    from replay.doors.exchanging.callbacks import Door
+    from replay.doors.exchanging.functions import Exchange
 
 __all__ = ["FilesDoor"]
 

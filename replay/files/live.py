@@ -20,8 +20,8 @@ from replay.secrets.patterns import find_secret_values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.doors.answering import Answerer
     from replay.doors.context import World
+    from replay.doors.surroundings.answering import Answerer
     from replay.files.places import Named, Places
     from replay.recording.recorder import Recorder
     from replay.recording.tape import Tape

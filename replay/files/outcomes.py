@@ -15,7 +15,7 @@ from replay.errors import IntegrityError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from replay.doors.answering import Value
+    from replay.doors.surroundings.answering import Value
 
 __all__ = [
     "asked",

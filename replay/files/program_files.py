@@ -23,7 +23,7 @@ from replay.scheduler.ports import Halted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from replay.doors.answering import Answerer
+    from replay.doors.surroundings.answering import Answerer
     from replay.files.handle import Form
     from replay.files.overlay import Overlay
     from replay.files.places import Named, Places

@@ -18,7 +18,7 @@ from replay.scheduler.ports import Halted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from replay.doors.answering import Answerer
+    from replay.doors.surroundings.answering import Answerer
     from replay.events.kinds import Payload, RunStarted
     from replay.files.overlay import Overlay
     from replay.files.places import Named

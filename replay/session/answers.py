@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import msgspec
 
-from replay.doors.answering import KEPT, SystemFailure
-from replay.doors.clocks import CLOCK_SOURCES, real_monotonic
-from replay.doors.standard_input import SOURCE as STANDARD_INPUT
-from replay.doors.surroundings import CHANGE_DIRECTORY, DIRECTORY
-from replay.doors.terminal import IS_TERMINAL
+from replay.doors.streams.standard_input import SOURCE as STANDARD_INPUT
+from replay.doors.surroundings.answering import KEPT, SystemFailure
+from replay.doors.surroundings.clocks import CLOCK_SOURCES, real_monotonic
+from replay.doors.surroundings.process import CHANGE_DIRECTORY, DIRECTORY
+from replay.doors.surroundings.terminal import IS_TERMINAL
 from replay.errors import IntegrityError, UsageError
 from replay.events.kinds import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.doors.answering import Value
-    from replay.doors.setting import Setting
+    from replay.doors.surroundings.answering import Value
+    from replay.doors.surroundings.setting import Setting
     from replay.recording.recorder import Recorder
     from replay.scheduler.core import Scheduler
     from replay.sources.live import LiveClock

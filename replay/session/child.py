@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
-from replay.doors.threads import finish_threads
+from replay.doors.threads.starting import finish_threads
 from replay.errors import ReplayError
 from replay.guard.hermetic import Hermetic
 from replay.guard.kernel import die_with_parent

@@ -6,8 +6,8 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from replay.doors.adapter import Adapter
     from replay.doors.dialect import Dialect
+    from replay.doors.state.adapter import Adapter
 
 __all__ = ["ADAPTER_GROUP", "DIALECT_GROUP", "load_adapters", "load_dialects"]
 

@@ -6,9 +6,9 @@ import contextlib
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from replay.compare.keyed import KeyedComparer
-from replay.doors.adapters import active
 from replay.doors.context import DoorContext
-from replay.doors.setting import Setting
+from replay.doors.state.adapters import active
+from replay.doors.surroundings.setting import Setting
 from replay.errors import WorkflowError
 from replay.events.digest import SALT_BYTES
 from replay.events.parts import PartTable

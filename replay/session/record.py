@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 
 import msgspec
 
-from replay.doors.adapters import active, listed
 from replay.doors.context import DoorContext, current
 from replay.doors.libraries import loaded_gaps
-from replay.doors.setting import present_setting
+from replay.doors.state.adapters import active, listed
+from replay.doors.surroundings.setting import present_setting
 from replay.errors import SetupError, UsageError
 from replay.events.digest import SALT_BYTES
 from replay.events.kinds import CancelRequested, RunStarted
@@ -56,9 +56,9 @@ from replay.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from replay.doors.adapter import Adapter
     from replay.doors.dialect import Dialect
-    from replay.doors.setting import Setting
+    from replay.doors.state.adapter import Adapter
+    from replay.doors.surroundings.setting import Setting
     from replay.events.kinds import SecretRegistered
     from replay.session.awaiting import Cancellation
 

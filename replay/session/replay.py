@@ -11,10 +11,10 @@ import re
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from replay.compare.comparer import Comparer
-from replay.doors.adapters import absent_adapters, active
 from replay.doors.context import DoorContext
 from replay.doors.libraries import LIBRARY_GAPS
-from replay.doors.setting import Setting
+from replay.doors.state.adapters import absent_adapters, active
+from replay.doors.surroundings.setting import Setting
 from replay.errors import IntegrityError
 from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered
 from replay.events.parts import PartTable
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from replay.doors.adapter import Adapter
     from replay.doors.dialect import Dialect
+    from replay.doors.state.adapter import Adapter
     from replay.events.entry import Entry
     from replay.events.kinds import Payload
     from replay.log.fsck import RunCheck

@@ -11,23 +11,23 @@ import sys
 from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from replay.doors.adapters import AdapterDoor
-from replay.doors.blocking import SleepDoor
 from replay.doors.context import DoorContext, bind_thread, current_answerer, unbind_thread
-from replay.doors.global_random import GlobalRandomDoor
-from replay.doors.http import HttpDoor
-from replay.doors.imports import ImportDoor
-from replay.doors.locks import LockDoor
-from replay.doors.loops import LoopDoor, no_current_loop
-from replay.doors.output import OutputDoor, flush_output, give_output
-from replay.doors.pools import PoolDoor
-from replay.doors.processes import ProcessDoor
-from replay.doors.readings import Readings
-from replay.doors.rust_ids import RustIdDoor
-from replay.doors.signals import SignalDoor, signals_of
-from replay.doors.standard_error import ErrorDoor, give_error
-from replay.doors.standard_input import InputDoor, give_input
-from replay.doors.threads import ThreadDoor
+from replay.doors.http.door import HttpDoor
+from replay.doors.processes.door import ProcessDoor
+from replay.doors.state.adapters import AdapterDoor
+from replay.doors.streams.output import OutputDoor, flush_output, give_output
+from replay.doors.streams.standard_error import ErrorDoor, give_error
+from replay.doors.streams.standard_input import InputDoor, give_input
+from replay.doors.surroundings.global_random import GlobalRandomDoor
+from replay.doors.surroundings.readings import Readings
+from replay.doors.surroundings.rust_ids import RustIdDoor
+from replay.doors.threads.imports import ImportDoor
+from replay.doors.threads.locks import LockDoor
+from replay.doors.threads.loops import LoopDoor, no_current_loop
+from replay.doors.threads.pools import PoolDoor
+from replay.doors.threads.signals import SignalDoor, signals_of
+from replay.doors.threads.sleeping import SleepDoor
+from replay.doors.threads.starting import ThreadDoor
 from replay.doors.transports import TransportDoor, refuse_connection
 from replay.errors import UsageError
 from replay.events.kinds import CancelRequested, SignalReceived
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from replay.doors.answering import Answerer
-    from replay.doors.setting import Setting
+    from replay.doors.surroundings.answering import Answerer
+    from replay.doors.surroundings.setting import Setting
     from replay.events.kinds import Payload
 
 

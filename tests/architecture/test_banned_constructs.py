@@ -75,7 +75,7 @@ def test_a_sound_neighbour_of_a_banned_construct_is_not_found(tmp_path, source):
 
 
 def test_a_ban_holds_in_its_rooms_only(tmp_path):
-    assert _findings(tmp_path, "import time", path="replay/doors/clocks.py") == []
+    assert _findings(tmp_path, "import time", path="replay/doors/surroundings/clocks.py") == []
 
 
 def test_an_exception_holds_for_its_file_and_construct_only(tmp_path):

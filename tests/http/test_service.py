@@ -151,7 +151,7 @@ def test_sixteen_runs_at_once_in_a_service(tmp_path, monkeypatch):
 
 
 SHARED_GENERATOR = (
-    "import random, replay.doors.global_random as door; "
+    "import random, replay.doors.surroundings.global_random as door; "
     "one = random.Random(7); door._own = lambda: one if door.current() else None"
 )
 

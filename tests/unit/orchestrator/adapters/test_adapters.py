@@ -7,7 +7,7 @@ import pytest
 
 from orchestrator.adapters import langgraph, pydantic_ai
 from orchestrator.adapters.opening_up import encode_library_value
-from replay.doors.adapters import refusal
+from replay.doors.state.adapters import refusal
 from replay.session.extensions import load_adapters
 
 ADAPTERS = [langgraph.adapter, pydantic_ai.adapter]

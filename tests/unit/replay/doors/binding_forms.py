@@ -176,8 +176,8 @@ class Probe:
 
 
 def main(doors):
-    from replay.doors.answering import ANSWERING
-    from replay.doors.readings import Readings, all_openings
+    from replay.doors.surroundings.answering import ANSWERING
+    from replay.doors.surroundings.readings import Readings, all_openings
 
     here = threading.get_ident()
     present = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from replay.doors.adapter import Wrap, stores_for
+from replay.doors.state.adapter import Wrap, stores_for
 from replay.errors import SetupError
 from replay.log.duckdb_store import DuckDBStore
 from replay.session.record import record_program
@@ -176,7 +176,7 @@ def test_a_refusal_before_the_start_leaves_nothing_behind(tmp_path):
     [("1.2", True), ("1.2.22", True), ("1.20.1", False), ("1.3.0", False), ("11.2", False)],
 )
 def test_patches_of_a_tested_release_count_as_it(found, expected, monkeypatch):
-    from replay.doors import adapters
+    from replay.doors.state import adapters
 
     monkeypatch.setattr(adapters, "version", lambda _: found)
 

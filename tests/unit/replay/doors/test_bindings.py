@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from replay.doors.answering import KEPT
-from replay.doors.readings import all_openings
+from replay.doors.surroundings.answering import KEPT
+from replay.doors.surroundings.readings import all_openings
 from tests.support.interpreters import interpreter_of
 from tools.answers_reference import PAGE, check_page, generated
 

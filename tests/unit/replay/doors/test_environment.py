@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from replay.doors.readings import Readings
+from replay.doors.surroundings.readings import Readings
 from replay.errors import IntegrityError
 
 environ = os.environ  # bound before any exchange

@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from replay.doors.exchange import (
+from replay.doors.exchanging.functions import (
     ClassMethodExchange,
     ModuleFunctionExchange,
     require_supported,
 )
-from replay.doors.rebinding import AttributeExchange, FunctionExchange
+from replay.doors.exchanging.rebinding import AttributeExchange, FunctionExchange
 from replay.errors import SetupError
 
 early_time = time.time

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from replay.doors.frozen_values import FrozenDict, FrozenList, frozen, thawed
+from replay.doors.state.frozen_values import FrozenDict, FrozenList, frozen, thawed
 
 VALUE = {"names": ["a", "b"], "deep": {"x": [1, {"y": 2}]}, "pair": (1, [2])}
 

@@ -6,7 +6,7 @@ from random import choice, gauss, getrandbits, getstate, seed, setstate
 from random import random as draw
 
 import replay
-from replay.doors.global_random import GlobalRandomDoor
+from replay.doors.surroundings.global_random import GlobalRandomDoor
 
 SEED = bytes(range(16))
 

@@ -21,9 +21,9 @@ from time import time as early_time
 
 import pytest
 
-from replay.doors.answering import ANSWERING
-from replay.doors.exchange import ModuleFunctionExchange
-from replay.doors.readings import NOT_ANSWERED, Readings
+from replay.doors.exchanging.functions import ModuleFunctionExchange
+from replay.doors.surroundings.answering import ANSWERING
+from replay.doors.surroundings.readings import NOT_ANSWERED, Readings
 from replay.errors import IntegrityError, SetupError
 from tests.support.interpreters import interpreter_of
 
@@ -464,7 +464,7 @@ import os, random, secrets, sys, threading, uuid
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from time import localtime, monotonic, strftime, time, time_ns
-from replay.doors.readings import Readings
+from replay.doors.surroundings.readings import Readings
 
 class D(datetime): pass
 

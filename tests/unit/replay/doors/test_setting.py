@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from replay.doors.setting import DEFAULT_CODING, Setting, present_setting
+from replay.doors.surroundings.setting import DEFAULT_CODING, Setting, present_setting
 from replay.errors import IntegrityError, SetupError
 
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from replay.doors.answering import SystemFailure
-from replay.doors.setting import Setting
+from replay.doors.surroundings.answering import SystemFailure
+from replay.doors.surroundings.setting import Setting
 from replay.errors import IntegrityError
 from replay.events.kinds import Reading, ReadingsTaken, RunStarted
 from replay.log.duckdb_store import DuckDBStore

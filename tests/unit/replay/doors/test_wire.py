@@ -7,7 +7,7 @@ import httpx2
 import msgspec
 import pytest
 
-from replay.doors.wire import (
+from replay.doors.http.wire import (
     CREDENTIAL_HEADERS,
     CREDENTIAL_PARAMETERS,
     request_head,

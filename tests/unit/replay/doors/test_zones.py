@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from replay.doors.zones import applied_zone, checked_zone, local_zone
+from replay.doors.surroundings.zones import applied_zone, checked_zone, local_zone
 from replay.errors import IntegrityError
 
 ZONES = Path("/usr/share/zoneinfo")

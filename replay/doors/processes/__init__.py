@@ -1,0 +1,1 @@
+"""Child processes as a conversation: what the program says to them, and what they answer."""

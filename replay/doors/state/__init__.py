@@ -1,0 +1,1 @@
+"""State that a program or its framework keeps, read and changed on record."""

@@ -1,0 +1,1 @@
+"""What a program asks of its surroundings: clocks, chance, environment, machine, terminal, zone."""
