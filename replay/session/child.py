@@ -38,6 +38,8 @@ from replay.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from replay.session.report import Report
+
 __all__ = ["main"]
 
 _CHUNK: Final = 65536
@@ -85,7 +87,7 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
                 ),
             )
         else:
-            _say(outgoing, _replay(task, root, loaded_before))
+            _say(outgoing, _replay(task, root, loaded_before, outgoing))
     except ReplayError as error:
         _say(
             outgoing,
@@ -159,7 +161,7 @@ def _call(call: Call) -> tuple[Callable[[], object], str, tuple[str, ...]]:
     return program, entry_name(function), arguments
 
 
-def _replay(task: Task, root: str, loaded_before: frozenset[str]) -> Replayed:
+def _replay(task: Task, root: str, loaded_before: frozenset[str], outgoing: int) -> Replayed:
     """Open all that the engine needs, close this process for good, and run the program in it."""
     with contextlib.ExitStack() as stack:
         reader = open_run(task.run, workspace=task.workspace)
@@ -174,9 +176,22 @@ def _replay(task: Task, root: str, loaded_before: frozenset[str]) -> Replayed:
         noise = _noise(task.noise)
         with guard.process:  # nothing of the program may reach outside, its imports neither
             program, _, _ = _loaded(task, root, loaded_before)
-        replayed = Replayed(report=replay_log(reader, program, keep=keep, guard=guard, out=out))
+        report = replay_log(
+            reader,
+            program,
+            keep=keep,
+            guard=guard,
+            out=out,
+            give_up=lambda report: _give_up(outgoing, report),
+        )
         noise.clear()
-        return replayed
+        return Replayed(report=report)
+
+
+def _give_up(outgoing: int, report: Report) -> None:
+    """Report on a program that was stopped and does not end, and end the process."""
+    _say(outgoing, Replayed(report=report))
+    _end(0, hard=True)
 
 
 def _noise(count: int) -> list[object]:

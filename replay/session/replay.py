@@ -33,6 +33,7 @@ from replay.session.answers import RecordedAnswers
 from replay.session.ending import end_run, stalled_error
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.ledger import TaskLedger
+from replay.session.patience import Patience
 from replay.session.report import Report, Verdict
 from replay.session.sharing import on_stage, side_of
 from replay.session.stage import Stage
@@ -74,6 +75,7 @@ def replay_log(
     cancellation: Cancellation | None = None,
     guard: Hermetic | None = None,
     out: Path | None = None,
+    give_up: Callable[[Report], None] | None = None,
 ) -> Report:
     """Replay a recorded run.
 
@@ -88,6 +90,8 @@ def replay_log(
         guard: what keeps the replay hermetic; the interpreter's hooks, if not given.
         out: an absent or empty directory that takes the files which the program writes; they go
             with the replay, if not given.
+        give_up: takes the report on a program that was stopped and does not end, on another
+            thread; it ends the process.
 
     Returns:
         The report. A difference is a value in it, not an exception.
@@ -117,7 +121,16 @@ def replay_log(
         session.context.adapters = active(started.adapters, adapted)
         if cancellation is not None:
             cancellation.listen(session.give_up)
-        return session.play(program, checked, guard or Hermetic(ProcessGuard()))
+        hermetic = guard or Hermetic(ProcessGuard())
+        if give_up is None:
+            return session.play(program, checked, hermetic)
+        tell = give_up
+
+        def end() -> None:
+            tell(session.judge(session.scheduler.halted, checked, hermetic))
+
+        with Patience(session.scheduler, end):
+            return session.play(program, checked, hermetic)
 
 
 def _first_record(history: History) -> RunStarted:
@@ -226,28 +239,41 @@ class _Recorded:
 
     def play(self, program: Callable[[], object], checked: RunCheck, hermetic: Hermetic) -> Report:
         """Run the program against the record and judge."""
+        hermetic.process.side = side_of(self.context, shared=self._shared)
+        stopped: BaseException | None = None
+        try:
+            with hermetic.process, self._stage.up():
+                self._copy_notes()
+                self._run(program)
+        except Halted as halted:
+            stopped = halted.__cause__ or halted
+        except ErasedPayloadError as error:
+            stopped = error
+        return self.judge(stopped, checked, hermetic)
+
+    def judge(self, stopped: BaseException | None, checked: RunCheck, hermetic: Hermetic) -> Report:
+        """Say what came of the program.
+
+        Args:
+            stopped: why the scheduler stopped it, None if it came to its end.
+            checked: what the check of the record found.
+            hermetic: what kept the replay hermetic.
+
+        Raises:
+            BaseException: the reason, if it is none of the record's or the program's.
+        """
         divergence: Divergence | None = None
         verdict: Verdict = "identical"
         notes: tuple[str, ...] = ()
         guard = hermetic.process
-        guard.side = side_of(self.context, shared=self._shared)
-        try:
-            with guard, self._stage.up():
-                self._copy_notes()
-                self._run(program)
-        except Halted as halted:
-            cause = halted.__cause__
-            if isinstance(cause, Diverged):
-                divergence = cause.divergence
-                verdict = "diverged"
-            elif isinstance(cause, ErasedPayloadError):
-                verdict, notes = "erased", (str(cause),)
-            elif isinstance(cause, Uncaptured):
-                verdict, notes = cause.verdict, (cause.note,)
-            else:
-                raise cause or halted from None
-        except ErasedPayloadError as error:
-            verdict, notes = "erased", (str(error),)
+        if isinstance(stopped, Diverged):
+            verdict, divergence = "diverged", stopped.divergence
+        elif isinstance(stopped, ErasedPayloadError):
+            verdict, notes = "erased", (str(stopped),)
+        elif isinstance(stopped, Uncaptured):
+            verdict, notes = stopped.verdict, (stopped.note,)
+        elif stopped is not None:
+            raise stopped from None
         if self._comparer.erased_at is not None:
             verdict, divergence = "erased", None
             notes = (f"payload and salt are erased: event {self._comparer.erased_at}",)

@@ -67,3 +67,31 @@ def test_a_killed_launcher_takes_its_program_with_it(place, way):
         launcher.wait()
 
     assert soon(lambda: not runs(program))
+
+
+STUBBORN = """\
+import replay, time
+
+@replay.effect
+def look(number):
+    return number
+
+while True:
+    try:
+        look(1)
+        time.sleep(0.001)
+        break
+    except BaseException:
+        continue
+"""
+
+
+def test_a_program_that_catches_everything_cannot_keep_its_verdict(place):
+    file = place.write("stubborn.py", STUBBORN)
+    assert place.run("record", "--", "python", "stubborn.py").code == 0
+    file.write_text(STUBBORN.replace("look(1)", "look(2)"))
+
+    ran = place.run("replay", "last", "--json")
+
+    assert ran.code == 1
+    assert ran.report["divergence"]["replayed_kind"] == "EffectStarted"
