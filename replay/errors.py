@@ -71,6 +71,12 @@ class UsageError(ReplayError):
     code = "usage"
 
 
+class CaptureError(UsageError):
+    """The program did what no run can repeat; its recording stopped there, without a seal."""
+
+    code = "capture"
+
+
 class LoopMethodError(UsageError, NotImplementedError):
     """A run's event loop has no such method; asyncio's own error for that, so that both fit."""
 

@@ -37,7 +37,7 @@ def coverage_fields(coverage: CoverageState) -> dict[str, object]:
 def coverage_lines(coverage: CoverageState) -> list[str]:
     """Return the coverage of a run for people: the share first, then each gap by call site."""
     share = f"{coverage.answered} of {coverage.reads} reads of the outside are on record"
-    lines = [f"coverage   {share if coverage.reads else 'nothing of the outside was read'}"]
+    lines = [f"coverage   {share if coverage.reads else 'no read of the outside was seen'}"]
     for gap in coverage.gaps:
         what = f"{gap.what}: {inert(gap.name, _SHOWN_MAX)}"
         where = f" ({inert(gap.site, _SHOWN_MAX)})" if gap.site else ""

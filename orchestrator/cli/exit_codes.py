@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 from replay.errors import (
+    CaptureError,
     HermeticError,
     IntegrityError,
     LogError,
@@ -35,6 +36,7 @@ class ExitCode(IntEnum):
 
 
 _CODES: tuple[tuple[type[ReplayError], ExitCode], ...] = (
+    (CaptureError, ExitCode.DIFFERENT),
     (UsageError, ExitCode.USAGE),
     (NotFoundError, ExitCode.NOT_FOUND),
     (LogError, ExitCode.NOT_FOUND),

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
+from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.bundle.writer import BundleSummary, write_bundle
@@ -27,7 +27,10 @@ __all__ = ["export_run", "main"]
 
 
 def export(
-    run: RunName,
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN|last", help="A run id or the beginning of one, or `last`."),
+    ],
     *,
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="FILE.ritornello", help="The file to write.")
@@ -45,6 +48,10 @@ def export(
       ritornello export last -o run.ritornello
       ritornello export 01M7YB -o run.ritornello --force --json
     """
+    if Path(run).suffix == BUNDLE_SUFFIX:
+        raise UsageError("this is a bundle already", where=run, hint="copy the file")
+    if not output.parent.is_dir():
+        raise UsageError("there is no such directory", where=str(output.parent))
     if output.suffix != BUNDLE_SUFFIX:
         raise UsageError(f"a bundle's name ends in {BUNDLE_SUFFIX}", where=str(output))
     if output.exists() and not force:

@@ -35,35 +35,52 @@ def runs(*, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False)
       ritornello runs --workspace ../.ritornello --json
     """
     found = Workspace.open(workspace, create=False).runs()
-    commands = _commands(found, workspace)
+    seen = _seen(found, workspace)
     if as_json:
-        listed = [{**msgspec.to_builtins(run), "command": commands.get(run.run)} for run in found]
+        nothing = _Seen()
+        listed = [
+            {
+                **msgspec.to_builtins(run),
+                "command": seen.get(run.run, nothing).command,
+                "started_us": seen.get(run.run, nothing).started_us,
+            }
+            for run in found
+        ]
         emit_json("runs", {"runs": listed})
         return 0
     if not found:
         say("there is no run yet; `ritornello record -- python …` makes one")
         return 0
     head = ("RUN", "STARTED", "STATE", "EVENTS", "ENTRY")
-    for line in table(head, [_row(run, commands.get(run.run)) for run in found]):
+    for line in table(head, [_row(run, seen.get(run.run) or _Seen()) for run in found]):
         emit(line)
     return 0
 
 
-def _commands(found: Sequence[RunSummary], workspace: Path) -> dict[str, list[str]]:
-    """Return the argument lists of the newest runs that have one and can be read."""
-    commands: dict[str, list[str]] = {}
-    for run in [run for run in found if run.present and run.size][-_OPENED_MAX:]:
+class _Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run's own first record says."""
+
+    command: list[str] | None = None
+    started_us: int | None = None
+
+
+def _seen(found: Sequence[RunSummary], workspace: Path) -> dict[str, _Seen]:
+    """Look into the newest runs that can be read."""
+    seen: dict[str, _Seen] = {}
+    for run in [run for run in found if run.present][-_OPENED_MAX:]:
         try:
             with opened(run.run, workspace) as reader:
                 started = first_record(reader)
+                (first,) = reader.entries(0, 1)
         except ReplayError:
             continue  # the list is of what the workspace log says; `verify` names what is wrong
-        if started.entry == "command":
-            commands[run.run] = list(started.arguments)
-    return commands
+        command = list(started.arguments) if started.entry == "command" else None
+        seen[run.run] = _Seen(command=command, started_us=first.header.time)
+    return seen
 
 
-def _row(run: RunSummary, command: list[str] | None) -> tuple[str, ...]:
+def _row(run: RunSummary, seen: _Seen) -> tuple[str, ...]:
+    command = seen.command
     state = (run.reason or run.state) if run.state == "closed" else run.state
     entry = run.entry or "-"
     if command is not None:
@@ -71,7 +88,7 @@ def _row(run: RunSummary, command: list[str] | None) -> tuple[str, ...]:
         entry = inert(shlex.join(shown), _ENTRY_MAX)
     return (
         run.run,
-        instant(run.registered_us),
+        instant(seen.started_us or run.registered_us),
         state if run.present else f"{state}, gone",
         "-" if run.size is None else str(run.size),
         entry if len(entry) <= _ENTRY_MAX else "…" + entry[-_ENTRY_MAX:],

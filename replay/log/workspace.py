@@ -74,7 +74,19 @@ class Workspace:
                     where=str(path),
                     hint="record a run first, or name another directory",
                 )
+            if not (path / "runs").is_dir():
+                raise NotFoundError(
+                    "this directory is no workspace",
+                    where=str(path),
+                    hint="a workspace is usually called .ritornello; name that one",
+                )
             return cls(path)
+        if path.is_dir() and not (path / "runs").is_dir() and any(path.iterdir()):
+            raise UsageError(
+                "this directory is no workspace, and it is not empty",
+                where=str(path),
+                hint="name a directory that is new, empty or a workspace: PROJECT/.ritornello",
+            )
         try:
             for directory in (path, path / "runs", path / "replays"):
                 if not directory.is_dir():

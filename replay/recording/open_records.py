@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from replay.events.header import Header
+from replay.recording.place import place
 
 if TYPE_CHECKING:
     from replay.events.header import Media, Outcome, Trigger
@@ -135,3 +136,5 @@ class PendingOutput:
         self.stream = stream
         self.marks: list[tuple[int, int]] = []
         self.data: list[bytes] = []
+        #: Where in the program the first of them were written.
+        self.where = place()

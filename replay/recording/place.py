@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-__all__ = ["PLACES_MAX", "asker", "place", "user_frames"]
+__all__ = ["PLACES_MAX", "asker", "place", "place_of", "user_frames"]
 
 #: Frames of the await chain that are kept.
 PLACES_MAX: Final = 6
@@ -36,6 +36,18 @@ def user_frames(frame: FrameType | None) -> list[tuple[str, int, str]]:
             found.append((name, frame.f_lineno, code.co_name))
         frame = frame.f_back
     return found
+
+
+def place_of(error: BaseException) -> str | None:
+    """Return the user's frames in which an error was raised, as :func:`place` gives them."""
+    found: list[tuple[str, int, str]] = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if _is_user(code.co_filename):
+            found.insert(0, (code.co_filename, trace.tb_lineno, code.co_name))
+        trace = trace.tb_next
+    return " < ".join(f"{f}:{line} {name}" for f, line, name in found[:PLACES_MAX]) or None
 
 
 def asker(frame: FrameType | None) -> str:

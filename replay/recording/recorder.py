@@ -319,7 +319,7 @@ class Recorder:
             draft = self._draft(output.actor, "OutputWritten")
             head = OutputWritten(stream=output.stream, marks=tuple(output.marks))
             written = self._scrubbed_output(output.stream, b"".join(output.data))
-            self._commit(draft, head, written, "ok", scrubbed=True)
+            self._commit(draft, head, written, "ok", scrubbed=True, where=output.where)
         self._chunk_count = 0
         if self.scheduler.unsettled:
             self.settle()

@@ -1,13 +1,14 @@
-"""The library's face: record an asynchronous function, replay it, and say what runs again."""
+"""The library's face: record a function, replay it, and say what runs again."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from replay.bundle.reader import BundleReader
-from replay.errors import NotFoundError
+from replay.errors import NotFoundError, UsageError
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.workspace import Workspace
 from replay.session.awaiting import in_place_or_awaited
@@ -30,21 +31,41 @@ T = TypeVar("T")
 BUNDLE_SUFFIX: Final = ".ritornello"
 
 
+@overload
 def record(
     main: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    workspace: Path | str = ...,
+    dialects: tuple[Dialect, ...] | None = ...,
+    seed: bytes | None = ...,
+) -> Recording[T]: ...
+
+
+@overload
+def record(
+    main: Callable[[], T],
+    *,
+    workspace: Path | str = ...,
+    dialects: tuple[Dialect, ...] | None = ...,
+    seed: bytes | None = ...,
+) -> Recording[T]: ...
+
+
+def record(
+    main: Callable[[], Any],
     *,
     workspace: Path | str = DEFAULT_WORKSPACE,
     dialects: tuple[Dialect, ...] | None = None,
     seed: bytes | None = None,
-) -> Recording[T]:
-    """Run an asynchronous function, as ``asyncio.run(main())`` would, and record it.
+) -> Recording[Any]:
+    """Run a function and record it; a coroutine function as ``asyncio.run(main())`` would.
 
     In a running event loop it has to be awaited: ``await replay.record(main)``. The run then has
     a thread and a loop of its own, and many may be under way at once. If the task that awaits it is
     cancelled, the main task of the run is, once, and awaited; that is an input on record.
 
     Args:
-        main: a coroutine function without arguments.
+        main: a function without arguments, asynchronous or not.
         workspace: directory that holds the runs.
         dialects: readings of provider exchanges; those installed, if not given.
         seed: 16 bytes that all seeds of the run derive from; from the system if not given.
@@ -56,10 +77,11 @@ def record(
         LogError: the log cannot be written; nothing that depended on it left the process.
         UsageError: the caller is part of a run, or another run is on stage and cannot share it.
     """
+    program = _program(main)
     return in_place_or_awaited(
         "replay.record",
         lambda cancellation: record_program(
-            lambda: asyncio.run(main()),
+            program,
             workspace=workspace,
             entry=entry_of(main),
             dialects=dialects,
@@ -70,8 +92,8 @@ def record(
 
 
 def replay(
-    run: str | Path,
-    main: Callable[[], Coroutine[Any, Any, object]],
+    run: str | Path | Recording[Any],
+    main: Callable[[], object],
     *,
     workspace: Path | str = DEFAULT_WORKSPACE,
     dialects: tuple[Dialect, ...] | None = None,
@@ -82,7 +104,7 @@ def replay(
     In a running event loop it has to be awaited: ``await replay.replay(run, main)``.
 
     Args:
-        run: a run id or a unique beginning of one, ``last``, or the path of a bundle.
+        run: a recording, a run id or a unique beginning of one, ``last``, or a bundle's path.
         main: the function that was recorded, as it is now.
         workspace: directory that holds the runs.
         dialects: readings of provider exchanges; those installed, if not given.
@@ -93,13 +115,14 @@ def replay(
         NotFoundError: there is no such run or bundle.
         IntegrityError: the record cannot be read at all.
     """
+    program = _program(main)
 
     def work(cancellation: Cancellation) -> Report:
         reader = open_run(run, workspace=workspace)
         try:
             return replay_log(
                 reader,
-                lambda: asyncio.run(main()),
+                program,
                 dialects=dialects,
                 cancellation=cancellation,
                 out=out,
@@ -111,7 +134,7 @@ def replay(
 
 
 def replay_keyed(
-    run: str | Path,
+    run: str | Path | Recording[Any],
     main: Callable[[], Coroutine[Any, Any, T]],
     *,
     workspace: Path | str = DEFAULT_WORKSPACE,
@@ -124,7 +147,7 @@ def replay_keyed(
     loop it has to be awaited.
 
     Args:
-        run: a run id or a unique beginning of one, ``last``, or the path of a bundle.
+        run: a recording, a run id or a unique beginning of one, ``last``, or a bundle's path.
         main: the function, as it is now.
         workspace: directory that holds the runs.
         dialects: readings of provider exchanges; those installed, if not given.
@@ -133,13 +156,12 @@ def replay_keyed(
         NotFoundError: there is no such run or bundle.
         IntegrityError: the record cannot be read at all.
     """
+    program = _program(main)
 
     def work(cancellation: Cancellation) -> KeyedReport[T]:
         reader = open_run(run, workspace=workspace)
         try:
-            return session_keyed(
-                reader, lambda: asyncio.run(main()), dialects=dialects, cancellation=cancellation
-            )
+            return session_keyed(reader, program, dialects=dialects, cancellation=cancellation)
         finally:
             reader.close()
 
@@ -147,7 +169,7 @@ def replay_keyed(
 
 
 def open_run(
-    run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE
+    run: str | Path | Recording[Any], *, workspace: Path | str = DEFAULT_WORKSPACE
 ) -> DuckDBStore | BundleReader:
     """Open a run of the workspace, or a bundle, for reading.
 
@@ -155,13 +177,41 @@ def open_run(
         NotFoundError: there is no such run or bundle.
         IntegrityError: it cannot be read.
     """
+    if isinstance(run, Recording):
+        return DuckDBStore.open(run.directory, read_only=True)
     path = Path(run)
+    if path.is_dir():
+        raise NotFoundError(
+            "a directory is no run and no bundle",
+            where=str(path),
+            hint="name a run by its id, or a bundle's file",
+        )
     if path.suffix == BUNDLE_SUFFIX:
         if not path.is_file():
             raise NotFoundError("no such bundle", where=str(path))
         return BundleReader.open(path)
     place = Workspace.open(Path(workspace), create=False)
     return DuckDBStore.open(place.run_directory(str(run)), read_only=True)
+
+
+def _program(main: Any) -> Callable[[], Any]:
+    """Return what runs a function: in a loop of its own, if it is a coroutine function.
+
+    Raises:
+        UsageError: it was called already.
+    """
+    if inspect.iscoroutine(main):
+        main.close()
+        raise UsageError(
+            "a coroutine was given where a function is wanted",
+            hint="pass the function itself: replay.record(main), not replay.record(main())",
+        )
+
+    def program() -> Any:
+        value = main()
+        return asyncio.run(value) if inspect.iscoroutine(value) else value
+
+    return program
 
 
 def entry_of(function: object) -> str:

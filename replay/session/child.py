@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import msgspec
 
 from replay.doors.threads.starting import finish_threads
-from replay.errors import ReplayError
+from replay.errors import ReplayError, WorkflowError
 from replay.guard.hermetic import Hermetic
 from replay.guard.kernel import die_with_parent
 from replay.log.duckdb_store import DuckDBStore
+from replay.recording.place import place_of
+from replay.scheduler.ports import Halted
 from replay.session.api import open_run
 from replay.session.command_line import Command, engine_root, resolve_tool
 from replay.session.exits import ExitHandlers, exit_code, print_failure
@@ -150,7 +152,17 @@ def _program(command: Command) -> Callable[[], None]:
 def _call(call: Call) -> tuple[Callable[[], object], str, tuple[str, ...]]:
     """Load a file as a module, find the function, and return what runs it."""
     path = Path(call.file)
-    module = load_file(path)
+    try:
+        module = load_file(path)
+    except (ReplayError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a module raises while it is imported
+        print_failure(error)
+        raise WorkflowError(
+            f"the program's file cannot be imported: {type(error).__name__}",
+            where=place_of(error) or str(path),
+            hint="it is imported before the run begins; what it prints is above",
+        ) from None
     function = find_function(module, call.function, path)
     call_with(function, call.arguments).close()
     arguments = (call.arguments,) if call.arguments else ()
@@ -176,6 +188,7 @@ def _replay(task: Task, root: str, loaded_before: frozenset[str], outgoing: int)
         noise = _noise(task.noise)
         with guard.process:  # nothing of the program may reach outside, its imports neither
             program, _, _ = _loaded(task, root, loaded_before)
+        program = _telling(program)
         report = replay_log(
             reader,
             program,
@@ -192,6 +205,21 @@ def _give_up(outgoing: int, report: Report) -> None:
     """Report on a program that was stopped and does not end, and end the process."""
     _say(outgoing, Replayed(report=report))
     _end(0, hard=True)
+
+
+def _telling(program: Callable[[], object]) -> Callable[[], object]:
+    """Let a replayed program say how it failed, as it did when it was recorded."""
+
+    def told() -> object:
+        try:
+            return program()
+        except Halted:
+            raise
+        except BaseException as error:
+            print_failure(error)
+            raise
+
+    return told
 
 
 def _noise(count: int) -> list[object]:

@@ -9,6 +9,7 @@ import msgspec
 
 from replay.errors import WorkflowError
 from replay.events.kinds import Failure, RunEnded, RunSealed
+from replay.recording.place import place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +48,8 @@ def end_run(
     elif error is not None:
         reason, outcome = "failed", "error"
     root = recorder.scheduler.root
-    recorder.derive(_ended(value, error), actor=root, outcome=outcome)
+    where = None if error is None else place_of(error)
+    recorder.derive(_ended(value, error), actor=root, outcome=outcome, where=where)
     for payload in notes():
         recorder.note(payload)
     recorder.derive(RunSealed(reason=reason, events=recorder.size + 1), actor=root)

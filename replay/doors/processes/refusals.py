@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 from replay.doors.context import DoorContext, current
 from replay.doors.counted import CountedDoor
-from replay.errors import UsageError
+from replay.errors import CaptureError
 from replay.recording.divergence import Divergence
 from replay.recording.place import asker, place
 from replay.scheduler.ports import Halted
@@ -45,7 +45,7 @@ def refuse(context: DoorContext, what: str, *, hint: str = _HINT) -> NoReturn:
     """
     context.recorder.flush()
     if context.world.is_live:
-        error = UsageError(f"the program {what}", where=asker(sys._getframe(1)), hint=hint)
+        error = CaptureError(f"the program {what}", where=asker(sys._getframe(1)), hint=hint)
         context.scheduler.halt(error)
         raise Halted from error
     # The recording ends here, if it is one of this program.

@@ -297,9 +297,15 @@ def test_a_replay_that_stops_leaves_no_word_of_its_threads(tmp_path, capsys):
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(work, (next(texts), "more")))
 
+    run_both(lambda: None, tmp_path)  # the engine's own threads are there from now on
+    before = threading.active_count()
     run_both(program, tmp_path, verdict="diverged")
     assert capsys.readouterr().err == ""
-    assert threading.active_count() < 20
+    for _ in range(100):  # what the system does after the last turn takes its time
+        if threading.active_count() <= before:
+            break
+        time.sleep(0.02)
+    assert threading.active_count() <= before
 
 
 def test_what_a_lock_hands_over_is_in_the_causal_clock(tmp_path):
