@@ -67,6 +67,8 @@ class Scheduler:
         monotonic: the monotonic clock at that moment, microseconds.
         collect_every: idle points between two garbage collections; 0 for none.
         collect_full_every: collections of which one is full; the others leave what is old alone.
+        keep_from: the idle point from which what was made before is left alone by all of them, 0
+            for none: a program has imported what it needs when it idles for the first time.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Scheduler:
         monotonic: int,
         collect_every: int,
         collect_full_every: int = 1,
+        keep_from: int = 0,
     ) -> None:
         self.inputs = inputs
         self.ledger = ledger
@@ -102,6 +105,7 @@ class Scheduler:
         #: which must not be where other runs share the heap.
         self.collect_every = collect_every
         self.collects = True
+        self._keep_from = keep_from
         self._full_every = collect_every * collect_full_every
         #: Turns that were handed on, for whoever watches from outside.
         self.turns = 0
@@ -255,6 +259,8 @@ class Scheduler:
         self.inside = True
         try:
             self._idle_points += 1
+            if self._idle_points == self._keep_from and self.collects:
+                gc.freeze()
             if self.collect_every and self._idle_points % self.collect_every == 0:
                 if self.collects:
                     self.inside = False

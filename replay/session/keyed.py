@@ -127,6 +127,7 @@ def _replay_keyed(
         monotonic=started.monotonic,
         collect_every=started.flags["collect_every"],
         collect_full_every=started.flags.get("collect_full_every", 1),
+        keep_from=started.flags.get("keep_from", 0),
     )
     found = load_dialects() if dialects is None else dialects
     context = DoorContext(

@@ -76,6 +76,7 @@ SCHEDULER_FLAGS: Final = {
     "chunks_bytes_max": CHUNKS_BYTES_MAX,
     "collect_every": 256,
     "collect_full_every": 8,
+    "keep_from": 1,
     "files": 1,
     "linger_us": LINGER_US,
     "readings_max": READINGS_MAX,
@@ -288,6 +289,7 @@ class _Live:
             monotonic=clock.monotonic,
             collect_every=flags["collect_every"],
             collect_full_every=flags["collect_full_every"],
+            keep_from=flags["keep_from"],
         )
         self._world = LiveWorld(tape, inputs, recorder)
         self.context = context = DoorContext(self.scheduler, recorder, self._world, dialects)

@@ -202,6 +202,7 @@ class _Recorded:
             monotonic=started.monotonic,
             collect_every=started.flags["collect_every"],
             collect_full_every=started.flags.get("collect_full_every", 1),
+            keep_from=started.flags.get("keep_from", 0),
         )
         self.context = context = DoorContext(
             self.scheduler,

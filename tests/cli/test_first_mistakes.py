@@ -105,7 +105,7 @@ def test_a_coroutine_is_no_function(tmp_path):
     async def main():
         pass
 
-    with pytest.raises(UsageError, match="pass the function itself|where a function is wanted"):
+    with pytest.raises(UsageError, match="where a function is wanted"):
         replay.record(main(), workspace=tmp_path / "w")
     with pytest.raises(NotFoundError, match="directory"):
         replay.replay(tmp_path, main)
