@@ -81,21 +81,18 @@ class Workspace:
                     hint="a workspace is usually called .ritornello; name that one",
                 )
             return cls(path)
-        if path.is_dir() and not (path / "runs").is_dir() and any(path.iterdir()):
-            raise UsageError(
-                "this directory is no workspace, and it is not empty",
-                where=str(path),
-                hint="name a directory that is new, empty or a workspace: PROJECT/.ritornello",
-            )
+        # A directory with things of somebody else's in it is not for us to hide from git.
+        ours = not path.is_dir() or not any(path.iterdir())
         try:
             for directory in (path, path / "runs", path / "replays"):
                 if not directory.is_dir():
                     directory.mkdir(mode=0o700, exist_ok=True)
                     flush_directory(directory.parent)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            descriptor = os.open(path / ".gitignore", flags, 0o600)
-            os.write(descriptor, b"*\n")
-            os.close(descriptor)
+            if ours:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                descriptor = os.open(path / ".gitignore", flags, 0o600)
+                os.write(descriptor, b"*\n")
+                os.close(descriptor)
         except FileExistsError:
             pass
         except OSError as error:
