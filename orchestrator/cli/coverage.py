@@ -36,7 +36,7 @@ def coverage_fields(coverage: CoverageState) -> dict[str, object]:
 
 def coverage_lines(coverage: CoverageState) -> list[str]:
     """Return the coverage of a run for people: the share first, then each gap by call site."""
-    share = f"{coverage.answered} of {coverage.reads} reads of the outside are on record"
+    share = f"{coverage.answered} of the {coverage.reads} reads that were seen are on record"
     lines = [f"coverage   {share if coverage.reads else 'no read of the outside was seen'}"]
     for gap in coverage.gaps:
         what = f"{gap.what}: {inert(gap.name, _SHOWN_MAX)}"

@@ -19,6 +19,7 @@ _CONNECTIONS: Final = "own-connections"
 #: Module to what it has of its own.
 _LIBRARIES: Final = {
     "MySQLdb": _CONNECTIONS,
+    "_sqlite3": _ENTROPY,
     "confluent_kafka": _CONNECTIONS,
     "cryptography.hazmat.bindings._rust": _ENTROPY,
     "curl_cffi": _CONNECTIONS,

@@ -7,11 +7,15 @@ acts on threads of a recording: in a replay the guard refuses the same ways.
 
 from __future__ import annotations
 
+import select
 import sys
+from collections.abc import Callable
+from types import BuiltinFunctionType
 from typing import Any, Final
 
 from replay.doors.context import DoorContext, current
 from replay.doors.counted import CountedDoor
+from replay.doors.exchanging.functions import ModuleFunctionExchange
 from replay.doors.processes.refusals import refuse
 
 __all__ = ["TransportDoor", "refuse_connection"]
@@ -28,6 +32,8 @@ _CONNECTING: Final = frozenset(
         "socket.sendto",
     }
 )
+#: They wait for descriptors, with the turn of the thread in hand: nobody else would get one.
+_WAITING: Final = ("select", "poll", "epoll", "kqueue")
 
 
 def refuse_connection(context: DoorContext, way: str) -> None:
@@ -43,7 +49,7 @@ class _Hook:
         self.installed = False
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
-        if self.on and event in _CONNECTING:
+        if self.on and (event in _CONNECTING or (event == "socket.bind" and _serves(args))):
             context = current()
             if context is not None and context.world.is_live and context.scheduler.halted is None:
                 refuse_connection(context, event)
@@ -52,11 +58,46 @@ class _Hook:
 _HOOK: Final = _Hook()
 
 
+def _serves(args: tuple[Any, ...]) -> bool:
+    """Return whether an address is bound to be found; libraries try what the machine can do."""
+    address = args[1] if len(args) > 1 else None
+    return isinstance(address, str | bytes) or (
+        isinstance(address, tuple) and len(address) > 1 and address[1] != 0
+    )
+
+
+def _waits(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def wait(*args: Any, **options: Any) -> Any:
+        context = current()
+        if context is not None and context.world.is_live:
+            refuse(
+                context,
+                f"waits for descriptors (select.{name}), which no schedule can hold",
+                hint="use asyncio, threads with queues, or concurrent.futures",
+            )
+        return real(*args, **options)
+
+    return wait
+
+
 class TransportDoor(CountedDoor):
     """Watches the sockets of a recorded program."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._exchanges: list[tuple[str, ModuleFunctionExchange]] = []
+
     def put(self) -> None:
         """Let the hook act."""
+        if not self._exchanges:
+            found = [(name, getattr(select, name, None)) for name in _WAITING]
+            self._exchanges = [
+                (name, ModuleFunctionExchange(function))
+                for name, function in found
+                if isinstance(function, BuiltinFunctionType)
+            ]
+        for name, exchange in self._exchanges:
+            exchange.put(_waits(name, exchange.real))
         if not _HOOK.installed:
             sys.addaudithook(_HOOK)
             _HOOK.installed = True
@@ -65,3 +106,5 @@ class TransportDoor(CountedDoor):
     def take_back(self) -> None:
         """Let it rest."""
         _HOOK.on = False
+        for _, exchange in self._exchanges:
+            exchange.take_back()

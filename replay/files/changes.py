@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["CHANGES"]
 
 _Real = Any
+#: What a directory gets where nothing else is said.
+_MODE: Final = 0o777
 
 
 def _mkdir(
@@ -34,6 +36,7 @@ def _mkdir(
         dir_fd,
         lambda: real(path, mode, dir_fd=dir_fd),
         lambda overlay: overlay.mkdir(spelled),
+        "" if mode == _MODE else oct(mode),
     )
 
 
@@ -185,7 +188,8 @@ def _setxattr(
     files: Files, real: _Real, path: Any, attribute: Any, value: Any, *rest: int, **more: Any
 ) -> None:
     live = _with(real, path, attribute, value, *rest, **more)
-    _one(files, "disk.attribute", path, None, live, None, os.fsdecode(attribute))
+    detail = f"{os.fsdecode(attribute)} {bytes(value).hex()}"
+    _one(files, "disk.attribute", path, None, live, None, detail)
 
 
 def _removexattr(files: Files, real: _Real, path: Any, attribute: Any, **more: bool) -> None:

@@ -52,6 +52,9 @@ def _open(
         raise ValueError("can't have unbuffered text I/O")
     layers = (mode, buffering, encoding, errors, newline)
     if isinstance(file, int):
+        stream = files.standard_output(file)
+        if stream is not None and parts.writes:
+            return _stream(stream, parts, buffering, encoding, errors, newline)
         handle = files.table.get(file)
         if handle is None:
             return real(*arguments)
@@ -111,6 +114,36 @@ def _close(files: Files, real: _Real, fd: int) -> None:
         files.outside(real, fd)
 
 
+def _write(files: Files, real: _Real, fd: int, data: Any) -> int:
+    stream = files.standard_output(fd)
+    return int(real(fd, data) if stream is None else stream.write(data))
+
+
+def _dup(files: Files, real: _Real, fd: int, *rest: Any, **more: Any) -> Any:
+    handle = files.table.get(fd)
+    if handle is not None or files.standard_output(fd) is not None:
+        # What is written to the second one is seen by nobody.
+        files.gap("duplicated-descriptor", "stdout" if handle is None else handle.named.spelled)
+    return real(fd, *rest, **more)
+
+
+def _stream(
+    raw: io.RawIOBase,
+    parts: Mode,
+    buffering: int,
+    encoding: str | None,
+    errors: str | None,
+    newline: str | None,
+) -> Any:
+    """Return a stream to standard output with what the program wants around it."""
+    if parts.binary and buffering == 0:
+        return raw
+    buffered = io.BufferedWriter(raw)
+    if parts.binary:
+        return buffered
+    return io.TextIOWrapper(buffered, encoding, errors, newline, line_buffering=buffering == 1)
+
+
 class _Entropy(io.RawIOBase):
     """The device that gives random bytes."""
 
@@ -141,9 +174,12 @@ def _is_a_directory(name: object) -> OSError:
     return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
 
 
-#: The doors for ``open``, ``os.open`` and ``os.close``.
+#: The doors for ``open``, ``os.open``, and what else is done to descriptors.
 OPENINGS: Final[dict[str, Callable[..., object]]] = {
     "close": _close,
+    "dup": _dup,
+    "dup2": _dup,
+    "write": _write,
     "io.open": _open,
     "open": _os_open,
 }

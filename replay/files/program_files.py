@@ -21,6 +21,7 @@ from replay.files.outcomes import asked, raised, unpack
 from replay.scheduler.ports import Halted
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Sequence
 
     from replay.doors.surroundings.answering import Answerer
@@ -36,6 +37,7 @@ _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEN
 _TMPFILE: Final = getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY
 #: The device that swallows all is the same everywhere; that of chance is answered read by read.
 LET_THROUGH: Final = ("/dev/null", "/dev/random", "/dev/urandom")
+_STANDARD_OUTPUT: Final = 1
 #: A file whose size alone matters may be as large as this.
 _SIZE_MAX: Final = 1 << 42
 
@@ -327,6 +329,16 @@ class Files:
 
     def repeat(self, again: Callable[[Overlay], None]) -> None:
         """Change the overlay, if there is one."""
+
+    def standard_output(self, descriptor: object) -> io.RawIOBase | None:
+        """Return a stream to the run's standard output, if a descriptor is that."""
+        if descriptor != _STANDARD_OUTPUT:
+            return None
+        context = current()
+        buffer = None if context is None else getattr(context.stdout, "buffer", None)
+        again = getattr(buffer, "again", None)
+        found: io.RawIOBase | None = None if again is None else again()
+        return found
 
     def gap(self, what: str, name: str, size: int | None = None) -> None:
         """Say that something is not captured."""

@@ -205,7 +205,8 @@ def _contradictions(entries: Iterable[Entry]) -> Iterator[Finding]:
     for header, payload in payloads_of(entries):
         seq = header.seq
         if isinstance(payload, RunRegistered | RunImported):
-            if payload.run in entered:
+            # A run that was here before may come back from its bundle.
+            if payload.run in entered and isinstance(payload, RunRegistered):
                 message = f"run {payload.run} was entered before"
                 yield Finding(code="registered-twice", seq=seq, message=message)
             entered.add(payload.run)

@@ -25,14 +25,7 @@ from replay.events.kinds import (
 )
 from replay.events.payload import encode_head, split
 from replay.recording.divergence import Diverged
-from replay.recording.open_records import (
-    Asked,
-    Draft,
-    OpenChunks,
-    OpenReadings,
-    PendingOutput,
-    Target,
-)
+from replay.recording.open_records import Asked, Draft, OpenChunks, OpenReadings, PendingOutput
 from replay.recording.place import place
 from replay.scheduler.ports import Halted
 from replay.secrets.deltas import DeltaScrubber
@@ -45,6 +38,7 @@ if TYPE_CHECKING:
     from replay.events.kinds import SecretRegistered
     from replay.events.parts import PartTable
     from replay.recording.divergence import Divergence
+    from replay.recording.open_records import Target
     from replay.recording.tape import Tape
     from replay.scheduler.actor import Actor
     from replay.scheduler.core import Scheduler
@@ -159,6 +153,7 @@ class Recorder:
 
     def note(self, payload: Payload) -> int:
         """Record something about the run that the program does not see."""
+        self._check_halted()
         self._before()
         draft = self._draft(self.scheduler.actor(), kind_of(payload))
         self._commit(draft, payload, None, "ok")
@@ -197,6 +192,7 @@ class Recorder:
             callbacks: callbacks run since the last delivery, into a busy program only.
             seen: what the program gets, if not the payload.
         """
+        self._check_halted()
         self._before()
         self.time = self.scheduler.now
         actor = self.scheduler.root if asked is None else asked.actor
@@ -384,8 +380,9 @@ class Recorder:
         raw, tape = encode_header(header), self.tape
         if tape.take(draft.kind, raw):
             return
-        if where is None and tape.wants_places:
-            where = place()
+        where = where or (place() if tape.wants_places else None)
+        if where and self.scrubbing:  # a path may hold a secret
+            where = self.scrubber.scrub(where.encode("utf-8", "replace")).decode("utf-8", "replace")
         entry = Entry(header=header, raw=raw, parts=refs, brought=brought, place=where)
         if (divergence := tape.put(entry)) is not None:
             self.diverge(divergence)

@@ -16,7 +16,7 @@ import sys
 from _thread import get_ident
 from collections import deque
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from replay.own_locks import OwnLock
 from replay.scheduler.actor import Actor
@@ -33,6 +33,12 @@ Trigger = Literal["start", "delivery", "timer", "busy"]
 #: The actor whose code runs in this context. Tasks set it in their own context, and a callback
 #: runs in the context of whoever registered it, so it is part of that actor's program.
 ACTOR: ContextVar[Actor] = ContextVar("ritornello_actor")
+
+
+#: Looks of threads at what others may change, in a row, after which these have a turn.
+_LOOKS_A_TURN: Final = 64
+#: How long a thread may take to end once the run has, seconds.
+_END_S: Final = 2.0
 
 
 class Participant:
@@ -121,6 +127,7 @@ class Scheduler:
         self._acting: Actor | None = None
         self._runnable: deque[Participant] = deque()
         self._numbers = 0
+        self._looks = 0
         self._idle_points = 0
         self._collected_before = True
         self._modules = 0
@@ -193,7 +200,13 @@ class Scheduler:
             self.interrupts.popleft()()
 
     def count_turn(self) -> None:
-        """Count a turn of a thread that looks again and again; inputs enter as into a busy loop."""
+        """Count a turn of a thread that looks again and again; inputs enter as into a busy loop.
+
+        Raises:
+            Halted: the run was stopped; nothing enters any more.
+        """
+        if self.halted is not None:
+            raise Halted from self.halted
         self.ran += 1
         if self.ran >= self.limit:
             self.busy()
@@ -211,6 +224,17 @@ class Scheduler:
         if self.interrupts:
             self.interrupt()
 
+    def looked(self) -> None:
+        """Count a look at something that another thread may change, a clock or a flag.
+
+        A thread that looks again and again waits for that; the others have their turn now and then.
+        """
+        if len(self.participants) > 1:
+            self._looks += 1
+            if self._looks >= _LOOKS_A_TURN:
+                self._looks = 0
+                self.pass_turn()
+
     def join(self, participant: Participant) -> None:
         """A new thread waits here for the baton for the first time."""
         participant.ident = get_ident()
@@ -220,6 +244,8 @@ class Scheduler:
 
     def leave(self) -> None:
         """A thread ends: hand the baton on without waiting for it again."""
+        if not self.current.alive:
+            return  # it was given up, and has ended after all
         self.current.alive = False
         # Once halted, the main thread lets the others go; those in line may have gone already.
         waits = self._runnable and self.halted is None
@@ -237,7 +263,14 @@ class Scheduler:
         self.halt(Halted("the run ended"))
         for participant in self.participants[1:]:
             if participant.alive:
-                self._hand_to(participant, me)
+                self.turns += 1
+                self.current = participant
+                participant.gate.release()
+                # One that catches every exception cannot be ended. It runs on, halted: no door lets
+                # it do anything, and it holds up neither the seal nor the process.
+                if not me.gate.acquire(_END_S):
+                    participant.alive = False
+                    self.current = me
 
     def _next(self) -> Participant:
         participant = self._runnable.popleft()

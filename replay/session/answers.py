@@ -95,9 +95,10 @@ class LiveAnswers(_Answers):
         """Answer one question of the program."""
         if source not in CLOCK_SOURCES:
             return super().answer(source, argument, live)
+        scheduler = self._scheduler
+        scheduler.looked()
         # No door is on this way, since the clocks asked here are the real ones.
         value = live()
-        scheduler = self._scheduler
         time = self._offset + self._monotonic_ns() // 1000
         if time > scheduler.now:  # noqa: PLR1730 - a call less
             scheduler.now = time
@@ -142,6 +143,8 @@ class RecordedAnswers(_Answers):
     def _ask(self, source: str, argument: str, live: Callable[[], Value]) -> Value:
         if self._is_first and source not in _FIRST and not source.endswith("_ns"):
             return _answer_as_first(source, argument, live)
+        if source in CLOCK_SOURCES:
+            self._scheduler.looked()
         reading = self._inputs.reading(source, argument)
         self._scheduler.move_clock(reading.time)
         return _decode(reading)

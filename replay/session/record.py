@@ -312,8 +312,10 @@ class _Live:
         offset = ordinal * SALT_BYTES % _SALTS_AT_ONCE
         if offset == 0:
             before, self.scheduler.inside = self.scheduler.inside, True
-            self._salts = os.urandom(_SALTS_AT_ONCE)
-            self.scheduler.inside = before
+            try:
+                self._salts = os.urandom(_SALTS_AT_ONCE)
+            finally:
+                self.scheduler.inside = before
         return self._salts[offset : offset + SALT_BYTES]
 
     def wake(self) -> None:

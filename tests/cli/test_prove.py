@@ -37,7 +37,7 @@ def test_what_reads_its_surroundings_through_the_doors_is_proven(place):
     ]
     captured = ran.report["coverage"]["captured"]
     assert {"time_ns", "urandom", "env", "file", "process"} <= set(captured)
-    assert ran.report["coverage"]["gaps"] == []
+    assert [gap for gap in ran.report["coverage"]["gaps"] if not gap["loaded"]] == []
 
 
 @pytest.mark.timeout(180)
@@ -70,7 +70,7 @@ def test_a_gap_is_listed_with_its_library_and_call_site_in_the_recording_and_lat
     assert ran.code == 0
     assert "not captured: sqlite3: data.db" in ran.err
     assert "program.py:2" in ran.err
-    (gap,) = shown.report["coverage"]["gaps"]
+    (gap,) = [gap for gap in shown.report["coverage"]["gaps"] if not gap["loaded"]]
     assert (gap["what"], gap["name"]) == ("sqlite3", "data.db")
     assert "program.py:2" in gap["site"]
     assert shown.report["coverage"]["reads"] == shown.report["coverage"]["answered"] + 1

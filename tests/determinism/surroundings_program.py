@@ -112,7 +112,8 @@ def draw():
     table.add_column("a")
     table.add_row("[red]x[/red]" * 40)
     Console().print(table)
-    print("on a terminal", file=sys.stderr) if sys.stderr.isatty() else show("no terminal")
+    # Nothing is written to it: on a terminal its text would stand in the middle of a line of ours.
+    show("errors", sys.stderr.isatty())
 
 
 if __name__ == "__main__":

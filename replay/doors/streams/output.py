@@ -59,8 +59,17 @@ class _Stream(io.RawIOBase):
         return stream_is_terminal(self._name, self._is_terminal)
 
     def fileno(self) -> int:
-        """Return the real descriptor."""
+        """Return the real descriptor; what is written to it by ``os`` comes here all the same."""
         return self._real.fileno()
+
+    @property
+    def raw(self) -> _Stream:
+        """The stream itself: it has no buffer of which it could be the inside."""
+        return self
+
+    def again(self) -> _Stream:
+        """Return another stream to the same place, which may be closed without this one."""
+        return _Stream(self._name, self._real, self._pass_on, self._is_terminal)
 
 
 class OutputDoor(CountedDoor):
@@ -69,11 +78,16 @@ class OutputDoor(CountedDoor):
     def put(self) -> None:
         """Put the door in place."""
         self.real = sys.stdout
+        self._first = sys.__stdout__
         sys.stdout = StandingStream(self.real, lambda context: context.stdout)
+        if self._first is not None:
+            first = StandingStream(self._first, lambda context: context.stdout)
+            setattr(sys, "__stdout__", first)  # noqa: B010 - declared final, for programs
 
     def take_back(self) -> None:
         """Give the stream back, whatever a program put in its place."""
         sys.stdout = self.real
+        setattr(sys, "__stdout__", self._first)  # noqa: B010
 
 
 def give_output(

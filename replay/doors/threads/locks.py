@@ -38,12 +38,15 @@ class LockDoor(CountedDoor):
         self._lock_methods(RLock, ("acquire",), ("release",))
         self._condition_methods()
         self._queues()
+        self._is_set = threading.Event.is_set
+        setattr(threading.Event, "is_set", _looks(self._is_set))  # noqa: B010
         self._wait = threading.Condition.wait
         setattr(threading.Condition, "wait", _waits(self._wait))  # noqa: B010 - mypy knows it
 
     def take_back(self) -> None:
         """Give them back."""
         setattr(threading.Condition, "wait", self._wait)  # noqa: B010
+        setattr(threading.Event, "is_set", self._is_set)  # noqa: B010
         while self._put:
             self._put.pop().take_back()
 
@@ -137,6 +140,19 @@ class LockDoor(CountedDoor):
         self._set(nowait, get_nowait_door)
         self._set(put, put_door)
         self._set(put_nowait, put_door)
+
+
+def _looks(real: Any) -> Any:
+    """Wrap ``Event.is_set``: who asks in a loop waits for another thread to set it."""
+
+    def is_set(event: Any) -> Any:
+        context = current()
+        if context is not None and not event._flag:
+            context.scheduler.looked()
+        return real(event)
+
+    is_set.__doc__ = real.__doc__
+    return is_set
 
 
 def _waits(real: Any) -> Any:

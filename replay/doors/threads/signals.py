@@ -194,8 +194,8 @@ def _refuses(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
     def refuse(*args: Any) -> Any:
         if current() is not None:
             raise UsageError(
-                f"signal.{name} asks a timer of the system, which a replay has not",
-                hint="use threading.Timer, or a time-out of the event loop",
+                f"signal.{name} waits for the system, past the schedule",
+                hint="use a handler, threading.Timer, or a time-out of the event loop",
             )
         return real(*args)
 

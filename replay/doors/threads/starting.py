@@ -12,11 +12,13 @@ import logging
 import re
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from replay.doors.context import DoorContext, current
 from replay.doors.counted import CountedDoor
 from replay.doors.exchanging.functions import ModuleFunctionExchange
+from replay.doors.exchanging.rebinding import FunctionExchange
 from replay.scheduler.ports import Halted
 from replay.scheduler.threads import Started
 
@@ -27,6 +29,10 @@ __all__ = ["ThreadDoor", "finish_threads"]
 
 _STARTED: Final = "_ritornello_started"
 _GIVEN_NAME: Final = re.compile(r"Thread-\d+( \(.*\))?")
+#: The engine's threads begin with this; they are none of the program's.
+_OURS: Final = "ritornello-"
+_ENUMERATE: Final = FunctionExchange(cast("FunctionType", threading.enumerate))
+_COUNT: Final = FunctionExchange(cast("FunctionType", threading.active_count))
 _HAS_HANDLES: Final = sys.version_info >= (3, 13)
 
 
@@ -54,6 +60,12 @@ class ThreadDoor(CountedDoor):
             self._set(threading.Thread, "_wait_for_tstate_lock", _waits(waits))
         self._set(threading, "_counter", _counts(vars(threading)["_counter"]))
         self._set(threading, "excepthook", _reports(threading.excepthook))
+        self._listing = [
+            (exchange, wrap(exchange.real))
+            for exchange, wrap in ((_ENUMERATE, _lists), (_COUNT, _counted))
+        ]
+        for listing, door in self._listing:
+            listing.put(door)
         # For good: a hash must not change while somebody may hold the object in a set.
         _number_threads()
         logging.getLogger("concurrent.futures").addFilter(_not_halted)
@@ -62,6 +74,8 @@ class ThreadDoor(CountedDoor):
         """Take the doors out."""
         for function in self._functions:
             function.take_back()
+        for listing, _ in self._listing:
+            listing.take_back()
         while self._attributes:
             owner, name, value = self._attributes.pop()
             setattr(owner, name, value)
@@ -164,6 +178,23 @@ def _outside(context: DoorContext, call: Callable[[], Any]) -> Any:
         return call()
     finally:
         scheduler.inside = before
+
+
+def _lists(real: Callable[..., Any]) -> Callable[..., Any]:
+    def enumerate_threads() -> Any:
+        found = real()
+        if current() is not None:
+            found = [thread for thread in found if not thread.name.startswith(_OURS)]
+        return found
+
+    return enumerate_threads
+
+
+def _counted(real: Callable[..., Any]) -> Callable[..., Any]:
+    def active_count() -> Any:
+        return real() if current() is None else len(threading.enumerate())
+
+    return active_count
 
 
 def _counts(real: Callable[[], int]) -> Callable[[], int]:

@@ -100,6 +100,7 @@ def test_a_process_that_does_not_collect_is_left_so():
 def test_a_run_alone_collects_on_its_own_thread_as_the_record_says(tmp_path):
     async def main():
         Cycle.finalized.clear()
+        await asyncio.sleep(0.0001)  # what is there when a program first idles is left alone
         Cycle()
         for _ in range(300):
             await asyncio.sleep(0.0001)
