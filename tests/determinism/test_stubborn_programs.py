@@ -31,8 +31,8 @@ def both(program, tmp_path):
     "write",
     [
         lambda text: os.write(1, text.encode()),
-        lambda text: open(1, "w", closefd=False).write(text),
-        lambda text: open(1, "wb", 0, closefd=False).write(text.encode()),
+        lambda text: open(1, "w", closefd=False).write(text),  # noqa: SIM115
+        lambda text: open(1, "wb", 0, closefd=False).write(text.encode()),  # noqa: SIM115
         lambda text: sys.__stdout__.write(text),
         lambda text: sys.stdout.buffer.write(text.encode()),
     ],
