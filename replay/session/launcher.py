@@ -305,7 +305,7 @@ class _Answers:
 
     def wait(self) -> list[Answer]:
         """Return what was said; the child has ended."""
-        self._thread.join(timeout=5)
+        self._thread.join(timeout=30)
         return list(self._lines)
 
     def _read(self) -> None:

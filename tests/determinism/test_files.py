@@ -123,6 +123,7 @@ def test_a_program_that_writes_something_else_is_found(recorded, tmp_path):
 
     done = _run(tmp_path, "replay", "last", "--workspace", place / ".ritornello", "--json")
 
+    assert done.stdout, done.stderr
     report = json.loads(done.stdout)
     assert report["verdict"] == "diverged"
     assert report["divergence"]["note"].startswith("out/part0.txt: first difference in line 1")

@@ -62,7 +62,8 @@ PROCESSES = (
     Process(variables={"PYTHONMALLOC": "malloc", "TZ": "UTC", "LANG": "C.UTF-8"}, busy=True),
     Process(directory=Path(tempfile.gettempdir()), variables={"PYTHONHASHSEED": "0"}),
     Process(variables={"PYTHONMALLOC": "debug", "LC_ALL": "POSIX"}),
-    Process(variables={"PYTHONDEVMODE": "1", "TZ": "America/St_Johns"}),
+    # Not in development mode: libraries and asyncio then run other code of their own.
+    Process(variables={"PYTHONWARNINGS": "default", "TZ": "America/St_Johns"}),
     Process(variables={"PYTHONOPTIMIZE": "1", "PYTHONDONTWRITEBYTECODE": "1"}),
     Process(variables={"PYTHONUNBUFFERED": "1", "COLUMNS": "20", "NO_COLOR": "1"}),
     Process(directory=Path("/"), gc_threshold=1, heap_noise=3),

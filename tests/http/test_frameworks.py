@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.testing import ScriptedProvider
-from tests.http.driver import PROGRAMS, ROOT, Process, record, replay
+from tests.http.driver import PROGRAMS, ROOT, record, replay
 from tests.http.scenes import PROCESSES, fake_key
 
 EXAMPLES = ROOT / "examples" / "frameworks"
@@ -23,20 +23,13 @@ ANYIO = PROGRAMS / "anyio_threads.py"
 #: refuses that, and nothing in these programs asks for the result.
 PROBES = {"socket.bind"}
 
-#: Not in development mode: Python then runs other code of its own (asyncio does not ask the
-#: environment whether to debug), so that is another interpreter and not another place.
-ELSEWHERE = (
-    *(each for each in PROCESSES if "PYTHONDEVMODE" not in each.variables),
-    Process(variables={"PYTHONHASHSEED": "31", "TZ": "Pacific/Apia", "LC_ALL": "C"}, busy=True),
-)
-
 FRAMEWORKS = ("langgraph", "langchain_anthropic", "pydantic_ai")
 #: Processes of a loaded machine that import a framework; alone they take a few seconds.
 pytestmark = [
     pytest.mark.timeout(240),
     pytest.mark.skipif(
         any(importlib.util.find_spec(name) is None for name in FRAMEWORKS),
-        reason="the frameworks are not installed: requirements-frameworks.txt names them",
+        reason="the frameworks are not installed: pip install 'ritornello[frameworks]'",
     ),
 ]
 
@@ -76,7 +69,7 @@ def test_three_frameworks_in_one_loop_replay_in_processes_that_share_nothing(tmp
     assert "\npolitics lc_run--" in text
     assert len(re.findall(r"^ToolMessage [0-9a-f-]{36} rain in ", text, re.MULTILINE)) == 2
     assert "step CallToolsNode" in text
-    _replay_in(ELSEWHERE[:5], NEWSROOM, recorded)
+    _replay_in(PROCESSES[:5], NEWSROOM, recorded)
 
 
 @pytest.mark.full
@@ -84,8 +77,8 @@ def test_three_frameworks_in_one_loop_replay_in_processes_that_share_nothing(tmp
 def test_three_frameworks_in_one_loop_replay_in_twenty_of_twenty_processes(tmp_path):
     recorded, _ = _record(NEWSROOM, tmp_path)
 
-    assert len(ELSEWHERE) == 20
-    _replay_in(ELSEWHERE, NEWSROOM, recorded)
+    assert len(PROCESSES) == 20
+    _replay_in(PROCESSES, NEWSROOM, recorded)
 
 
 @pytest.mark.parametrize("program", [DESK, ANYIO], ids=["langgraph_invoke", "anyio_threads"])
@@ -93,7 +86,7 @@ def test_thread_pools_of_frameworks_replay_in_processes_that_share_nothing(tmp_p
     recorded, requests = _record(program, tmp_path)
 
     assert requests >= 12
-    _replay_in(ELSEWHERE[:3], program, recorded)
+    _replay_in(PROCESSES[:3], program, recorded)
 
 
 @pytest.mark.full
@@ -102,7 +95,7 @@ def test_thread_pools_of_frameworks_replay_in_processes_that_share_nothing(tmp_p
 def test_thread_pools_of_frameworks_replay_in_twenty_of_twenty_processes(tmp_path, program):
     recorded, _ = _record(program, tmp_path)
 
-    _replay_in(ELSEWHERE, program, recorded)
+    _replay_in(PROCESSES, program, recorded)
 
 
 @pytest.mark.parametrize("program", [NEWSROOM, DESK, ANYIO], ids=lambda path: path.stem)
@@ -175,4 +168,4 @@ def test_frameworks_on_the_real_local_model_replay_without_it(tmp_path, program)
         server.stdout.close()
 
     assert recorded.error == ""
-    _replay_in(ELSEWHERE[:3], program, recorded)
+    _replay_in(PROCESSES[:3], program, recorded)
