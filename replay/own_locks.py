@@ -34,10 +34,6 @@ class OwnLock:
         """Take the lock; return False if it was not free in time."""
         return _acquire(self._lock, True, timeout_s)
 
-    def try_acquire(self) -> bool:
-        """Take the lock if it is free."""
-        return _acquire(self._lock, False)
-
     def release(self) -> None:
         """Give the lock back; any thread may."""
         _release(self._lock)

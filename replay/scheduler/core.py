@@ -242,11 +242,11 @@ class Scheduler:
         if self.halted is not None:
             raise Halted from self.halted
 
-    def leave(self) -> None:
+    def leave(self, participant: Participant) -> None:
         """A thread ends: hand the baton on without waiting for it again."""
-        if not self.current.alive:
-            return  # it was given up, and has ended after all
-        self.current.alive = False
+        if not participant.alive:
+            return  # it was given up, and has ended after all: the baton is another's
+        participant.alive = False
         # Once halted, the main thread lets the others go; those in line may have gone already.
         waits = self._runnable and self.halted is None
         nxt = self._next() if waits else self.participants[0]

@@ -129,7 +129,7 @@ class Threads:
             marks.append(True)
             scheduler.wake(participant)
         self.on_end()
-        scheduler.leave()
+        scheduler.leave(started.participant)
         if error is not None:
             raise error
 
