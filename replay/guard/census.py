@@ -21,6 +21,7 @@ __all__ = ["Census"]
 
 _PROCESS: Final = Path("/proc/self")
 _ACCESS: Final = os.O_WRONLY | os.O_RDWR
+_LOOKS_MAX: Final = 100
 
 
 class Census(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +88,20 @@ def _leads_out(descriptor: int) -> bool:
 
 
 def _children() -> Iterator[str]:
-    for path in sorted(_PROCESS.glob("task/*/children")):
-        for number in path.read_text().split():
-            yield f"a child process: {number}"
+    for number in _running_children():
+        yield f"a child process: {number}"
     import resource
 
     # A child that was waited for has left its share of work here, of which there is always some.
     if resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt:
         yield "a child process that ended"
+
+
+def _running_children() -> tuple[str, ...]:
+    for _ in range(_LOOKS_MAX):
+        try:
+            lists = [path.read_text() for path in sorted(_PROCESS.glob("task/*/children"))]
+        except OSError:  # a thread ended: what it had started is in another one's list now
+            continue
+        return tuple(number for listed in lists for number in listed.split())
+    return ("unknown, threads ended at each look",)

@@ -59,3 +59,23 @@ def test_what_leads_nowhere_is_not_found(tmp_path):
     )
 
     assert found(body, tmp_path) == [""]
+
+
+def test_threads_that_end_meanwhile_hide_nothing(tmp_path):
+    body = (
+        "import threading, time\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "kept = subprocess.Popen(['sleep', '9'])\n"
+        "ended = threading.Event()\n"
+        "def churn():\n"
+        "    while not ended.is_set():\n"
+        "        short = [threading.Thread(target=time.sleep, args=(1e-4,)) for _ in range(20)]\n"
+        "        [thread.start() for thread in short]; [thread.join() for thread in short]\n"
+        "churning = threading.Thread(target=churn, daemon=True); churning.start()\n"
+        "told = {tuple(Census.take((sys.argv[1],)).new_since(before)) for _ in range(200)}\n"
+        "ended.set(); churning.join()\n"
+        "assert told == {(f'a child process: {kept.pid}',)}, told\n"
+        "kept.kill()"
+    )
+
+    assert [line.split(":")[0] for line in found(body, tmp_path)] == ["a child process"]
