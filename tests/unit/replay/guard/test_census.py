@@ -39,7 +39,7 @@ def found(body, *arguments):
         ("kept = socket.socket()", "a socket"),
         ("kept = socket.socket(socket.AF_UNIX); kept.bind('\\0census')", "a socket"),
         ("kept = open(sys.argv[2], 'w')", "a file open for writing"),
-        ("kept = subprocess.Popen(['sleep', '9'])", "a child process"),
+        ("kept = subprocess.Popen(['sleep', '9'], stdout=-3, stderr=-3)", "a child process"),
         ("subprocess.run(['true'])", "a child process that ended"),
     ],
 )
