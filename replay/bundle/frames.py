@@ -1,4 +1,4 @@
-"""How headers, part lists, parts and workspace records lie in a member's plaintext.
+"""How headers, part lists and parts lie in a member's plaintext.
 
 The one invariant: a member is a whole number of frames, as many as its name's range says; every
 length is read before the bytes it covers, and compared with what is left. All integers are
@@ -7,40 +7,29 @@ unsigned and little-endian.
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Iterator
 from typing import Final
-
-import msgspec
 
 from replay.errors import BundleError
 from replay.events.digest import COMMITMENT_BYTES, SALT_BYTES
 from replay.events.entry import Part, PartState
 
 __all__ = [
-    "WorkspaceRecord",
+    "Cursor",
     "header_frame",
     "iter_headers",
     "iter_parts",
     "iter_refs",
-    "iter_workspace",
     "part_frame",
+    "part_start",
     "refs_frame",
-    "workspace_frame",
+    "take_part",
 ]
 
 _STATES: Final[tuple[PartState, ...]] = ("present", "erased", "withheld", "missing")
-_KIND: Final = re.compile(rb"[A-Za-z]{1,40}")
 _U32: Final = struct.Struct("<I")
-_SIZE_AND_FIRST: Final = struct.Struct("<QQ")
-
-
-class WorkspaceRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A record of the workspace log about the run: its kind and its exact bytes."""
-
-    kind: str
-    data: bytes
+_U64: Final = struct.Struct("<Q")
 
 
 def header_frame(raw: bytes) -> bytes:
@@ -55,30 +44,16 @@ def refs_frame(stored: bytes) -> bytes:
 
 def part_frame(part: Part, event: int) -> bytes:
     """Frame a part: state, salt, commitment, size, who brought it first, and data if any."""
-    return b"".join(
-        (
-            bytes((_STATES.index(part.state), len(part.salt))),
-            part.salt,
-            part.commitment,
-            _SIZE_AND_FIRST.pack(part.size, event),
-            part.data or b"",
-        )
-    )
+    return part_start(part) + _U64.pack(event) + (part.data or b"")
 
 
-def workspace_frame(record: WorkspaceRecord) -> bytes:
-    """Frame a workspace record: length and name of its kind, length and bytes.
-
-    Raises:
-        BundleError: the kind is not 1 to 40 ASCII letters.
-    """
-    kind = record.kind.encode()
-    if _KIND.fullmatch(kind) is None:
-        raise BundleError("kind of a workspace record is not 1 to 40 letters", member="workspace")
-    return bytes((len(kind),)) + kind + _U32.pack(len(record.data)) + record.data
+def part_start(part: Part) -> bytes:
+    """Return what all frames of a part begin with: state, salt, commitment, size."""
+    codes = bytes((_STATES.index(part.state), len(part.salt)))
+    return codes + part.salt + part.commitment + _U64.pack(part.size)
 
 
-class _Cursor:
+class Cursor:
     """Takes bytes off a member's plaintext and refuses to take more than there is."""
 
     def __init__(self, plain: bytes, member: str) -> None:
@@ -88,6 +63,11 @@ class _Cursor:
         self.event: int | None = None
 
     def take(self, size: int) -> bytes:
+        """Take the next bytes.
+
+        Raises:
+            BundleError: there are not so many.
+        """
         end = self.at + size
         if end > len(self.plain):
             raise BundleError("frame is cut short", member=self.member, event=self.event)
@@ -95,7 +75,22 @@ class _Cursor:
         self.at = end
         return piece
 
+    def u32(self) -> int:
+        """Take a 32-bit number."""
+        (number,) = _U32.unpack(self.take(4))
+        return int(number)
+
+    def u64(self) -> int:
+        """Take a 64-bit number."""
+        (number,) = _U64.unpack(self.take(8))
+        return int(number)
+
     def finish(self) -> None:
+        """Refuse bytes that are left.
+
+        Raises:
+            BundleError: there are some.
+        """
         if self.at != len(self.plain):
             raise BundleError("bytes are left after the last frame", member=self.member)
 
@@ -118,11 +113,10 @@ def iter_refs(plain: bytes, member: str, first: int, last: int) -> Iterator[tupl
     Raises:
         BundleError: a frame is cut short, or bytes are left.
     """
-    cursor = _Cursor(plain, member)
+    cursor = Cursor(plain, member)
     for seq in range(first, last + 1):
         cursor.event = seq
-        (size,) = _U32.unpack(cursor.take(4))
-        yield seq, cursor.take(size)
+        yield seq, cursor.take(cursor.u32())
     cursor.finish()
 
 
@@ -132,17 +126,10 @@ def iter_parts(plain: bytes, member: str, first: int, last: int) -> Iterator[tup
     Raises:
         BundleError: a frame is malformed or cut short, or bytes are left.
     """
-    cursor = _Cursor(plain, member)
+    cursor = Cursor(plain, member)
     for ordinal in range(first, last + 1):
-        code, salt_size = cursor.take(2)
-        if code >= len(_STATES) or salt_size not in {0, SALT_BYTES}:
-            raise BundleError(f"part {ordinal} has an unknown state or salt", member=member)
-        state = _STATES[code]
-        if state == "erased" and salt_size:
-            raise BundleError(f"part {ordinal} is erased but has a salt", member=member)
-        salt = cursor.take(salt_size)
-        commitment = cursor.take(COMMITMENT_BYTES)
-        size, event = _SIZE_AND_FIRST.unpack(cursor.take(_SIZE_AND_FIRST.size))
+        state, salt, commitment, size = take_part(cursor, ordinal)
+        event = cursor.u64()
         cursor.event = event
         data = cursor.take(size) if state == "present" else None
         part = Part(
@@ -152,17 +139,22 @@ def iter_parts(plain: bytes, member: str, first: int, last: int) -> Iterator[tup
     cursor.finish()
 
 
-def iter_workspace(plain: bytes, member: str, first: int, last: int) -> Iterator[WorkspaceRecord]:
-    """Yield the workspace records.
+def take_part(cursor: Cursor, ordinal: int) -> tuple[PartState, bytes, bytes, int]:
+    """Take what all frames of a part begin with: state, salt, commitment, size.
 
     Raises:
-        BundleError: a frame is malformed or cut short, or bytes are left.
+        BundleError: the frame is malformed or cut short.
     """
-    cursor = _Cursor(plain, member)
-    for ordinal in range(first, last + 1):
-        kind = cursor.take(cursor.take(1)[0])
-        if _KIND.fullmatch(kind) is None:
-            raise BundleError(f"workspace record {ordinal} has no kind", member=member)
-        (size,) = _U32.unpack(cursor.take(4))
-        yield WorkspaceRecord(kind=kind.decode(), data=cursor.take(size))
-    cursor.finish()
+    code, salt_size = cursor.take(2)
+    if code >= len(_STATES) or salt_size not in {0, SALT_BYTES}:
+        raise _refused(cursor, f"part {ordinal} has an unknown state or salt")
+    state = _STATES[code]
+    if state == "erased" and salt_size:
+        raise _refused(cursor, f"part {ordinal} is erased but has a salt")
+    salt = cursor.take(salt_size)
+    commitment = cursor.take(COMMITMENT_BYTES)
+    return state, salt, commitment, cursor.u64()
+
+
+def _refused(cursor: Cursor, message: str) -> BundleError:
+    return BundleError(message, member=cursor.member)

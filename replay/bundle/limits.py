@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "BESIDE_MAX",
     "EXPANSION_MAX",
     "FILE_SIZE_MAX",
     "FRAME_SIZE_MAX",
@@ -27,9 +28,11 @@ __all__ = [
 MEMBERS_MAX: Final = 16_384
 #: Bytes of plaintext in a member that holds more than one frame.
 MEMBER_SIZE_MAX: Final = 1 << 20
-#: Bytes of a single frame: a header line, a part list, a part. A frame above the limit for
-#: members stands alone in its member.
+#: Bytes of a single frame: a header line, a part list, a part, a statement. A frame above the
+#: limit for members stands alone in its member.
 FRAME_SIZE_MAX: Final = 64 << 20
+#: Frames of statements, and frames of workspace excerpts: what lies beside the run.
+BESIDE_MAX: Final = 1 << 16
 #: Bytes of the manifest: 256 for each member.
 MANIFEST_SIZE_MAX: Final = 4 << 20
 #: Bytes of the file: what a zip without zip64 can address.

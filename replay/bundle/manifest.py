@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from replay.bundle.limits import (
+    BESIDE_MAX,
     FRAME_SIZE_MAX,
     MANIFEST_SIZE_MAX,
     MEMBER_SIZE_MAX,
@@ -44,13 +45,14 @@ MANIFEST_NAME: Final = "manifest.json"
 CHECKPOINT_NAME: Final = "checkpoint.note"
 ORIGIN_PREFIX: Final = "ritornello/run/"
 
-MemberKind = Literal["checkpoint", "headers", "parts", "refs", "workspace"]
+MemberKind = Literal["checkpoint", "headers", "parts", "refs", "statements", "workspace"]
 Hex = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 
 _SUFFIX: Final[dict[MemberKind, str]] = {
     "headers": "jsonl",
     "parts": "bin",
     "refs": "bin",
+    "statements": "bin",
     "workspace": "bin",
 }
 _NAME: Final = re.compile(r"[a-z0-9./-]+")
@@ -213,6 +215,9 @@ def _check_members(manifest: Manifest) -> None:
         following[kind] = last + 1
     if not manifest.of_kind("checkpoint"):
         raise _refused(f"manifest lists no {CHECKPOINT_NAME}")
+    for beside in ("statements", "workspace"):
+        if following[beside] > BESIDE_MAX:
+            raise _refused(f"manifest lists {following[beside]} frames of {beside}")
     for kind in ("headers", "refs"):
         if following[kind] != manifest.size:
             raise _refused(f"manifest lists {kind} of {following[kind]} records")

@@ -11,13 +11,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from replay.bundle.container import Container
-from replay.bundle.frames import (
-    WorkspaceRecord,
-    iter_headers,
-    iter_parts,
-    iter_refs,
-    iter_workspace,
-)
+from replay.bundle.frames import iter_headers, iter_parts, iter_refs
 from replay.bundle.manifest import MANIFEST_NAME, Manifest, Member, MemberKind, range_of
 from replay.errors import BundleError
 from replay.events.entry import Part
@@ -91,10 +85,22 @@ class Members:
         frames = iter_parts(self._plain(member), member.name, first, last)
         return {part.ordinal: part for part, _ in frames}
 
-    def workspace(self) -> Iterator[WorkspaceRecord]:
-        """Yield the workspace records."""
-        for member, first, last in self._from("workspace", 0):
-            yield from iter_workspace(self._plain(member), member.name, first, last)
+    def plains(self, kind: MemberKind) -> Iterator[tuple[bytes, str, int]]:
+        """Yield plaintext, name and number of frames of the members of a kind."""
+        for member, first, last in self._from(kind, 0):
+            yield self._plain(member), member.name, last - first + 1
+
+    def plain(self, name: str) -> bytes:
+        """Return the plaintext of a member.
+
+        Raises:
+            BundleError: it is none of those listed, or not what was listed.
+        """
+        for ranges in self._members.values():
+            for member, _, _ in ranges:
+                if member.name == name:
+                    return self._plain(member)
+        raise BundleError("is not listed", member=name)
 
     def _from(self, kind: MemberKind, position: int) -> list[tuple[Member, int, int]]:
         ranges = self._members.get(kind, [])

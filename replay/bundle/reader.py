@@ -12,15 +12,17 @@ from types import TracebackType
 from typing import Final, Self
 
 from replay.bundle.container import Container
-from replay.bundle.frames import WorkspaceRecord
+from replay.bundle.excerpts import gather_excerpts, iter_excerpts
 from replay.bundle.limits import MANIFEST_SIZE_MAX
 from replay.bundle.manifest import MANIFEST_NAME, Manifest, decode_manifest, identity_of
 from replay.bundle.members import Members
 from replay.bundle.records import iter_entries
-from replay.bundle.verification import Verified, verify_entries
+from replay.bundle.statements import Statement, iter_statements
+from replay.bundle.verification import Verified, verify_bundle
 from replay.errors import BundleError, ProofError
 from replay.events.entry import Entry, Part
 from replay.events.header import decode_header
+from replay.log.excerpt import Excerpt
 from replay.log.port import DecodeHeader, Line, lean_of
 from replay.tree.note import Checkpoint, NoteSignature, parse_checkpoint
 
@@ -34,6 +36,7 @@ class BundleReader:
 
     Attributes:
         manifest: what the file holds.
+        manifest_bytes: the manifest as it stands in the file.
         identity: hex SHA-256 of the manifest's bytes.
         checkpoint: origin, size and root, as signed or signable.
         signatures: signature lines of the checkpoint's note; claims, not verified here.
@@ -46,6 +49,7 @@ class BundleReader:
         if slot is not None and slot.length > MANIFEST_SIZE_MAX:
             raise BundleError(f"{slot.length} bytes are over the limit", member=MANIFEST_NAME)
         raw = container.read(MANIFEST_NAME)
+        self.manifest_bytes: bytes = raw
         self.manifest: Manifest = decode_manifest(raw)
         self.identity: str = identity_of(raw)
         self._members = Members(container, self.manifest)
@@ -85,14 +89,12 @@ class BundleReader:
         return self.manifest.run_id
 
     def verify(self) -> Verified:
-        """Check every record, part list and part, and the workspace records' form.
+        """Check every record, part list and part, and what lies beside the run.
 
         Raises:
             BundleError: names member and record.
         """
-        self.verified = verify_entries(self.entries(), self.manifest, self._members)
-        for _ in self._members.workspace():
-            pass
+        self.verified = verify_bundle(self.entries(), self.manifest, self._members)
         return self.verified
 
     def size(self) -> int:
@@ -145,9 +147,21 @@ class BundleReader:
             salts.append(part.salt)
         return salts
 
-    def workspace_records(self) -> Iterator[WorkspaceRecord]:
-        """Yield what the workspace log says about the run."""
-        return self._members.workspace()
+    def excerpts(self) -> tuple[Excerpt, ...]:
+        """Return what workspace logs say about the run, ascending origins."""
+        return gather_excerpts(iter_excerpts(self._members.plains("workspace")))
+
+    def statements(self) -> Iterator[Statement]:
+        """Yield what others said about the run: claims, not looked into and not verified."""
+        return iter_statements(self._members.plains("statements"))
+
+    def plain(self, name: str) -> bytes:
+        """Return the plaintext of a member that the manifest lists.
+
+        Raises:
+            BundleError: there is none of that name.
+        """
+        return self._members.plain(name)
 
     def close(self) -> None:
         """Close the file. Closing twice is harmless."""

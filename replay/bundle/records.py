@@ -58,7 +58,7 @@ class _Lists:
     def __init__(self, members: Members) -> None:
         self._members = members
         self._decoder = RefsDecoder()
-        self._lengths: dict[tuple[int, str], int] = {}
+        self._lengths: dict[int, dict[str, int]] = {}
         self._live = 0
         self._total = 0
 
@@ -69,10 +69,12 @@ class _Lists:
             refs = self._decoder.decode(header, stored)
         except IntegrityError as error:
             raise self._refused(error.message, header) from None
-        path = (header.task, header.kind)
-        self._live += len(refs) - self._lengths.get(path, 0)
+        lengths = self._lengths.setdefault(header.task, {})
+        self._live += len(refs) - lengths.get(header.kind, 0)
         self._total += len(refs)
-        self._lengths[path] = len(refs)
+        lengths[header.kind] = len(refs)
+        if header.kind == "TaskEnded":
+            self._live -= sum(self._lengths.pop(header.task).values())
         if self._live > LISTED_LIVE_MAX or self._total > LISTED_TOTAL_MAX:
             raise self._refused("part lists together are over the limit", header)
         return refs

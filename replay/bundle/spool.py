@@ -53,6 +53,10 @@ class Spool:
         digest = sha256(plain).hexdigest()
         self.listed.append(Member(digest=digest, kind=kind, length=len(plain), name=name))
 
+    def members(self) -> tuple[Member, ...]:
+        """Return the members so far as the manifest lists them: ascending names."""
+        return tuple(sorted(self.listed, key=lambda member: member.name))
+
     def pack(self, name: str, plain: bytes) -> None:
         """Compress a member, unless it would shrink by more than a reader allows."""
         deflater = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)

@@ -7,13 +7,15 @@ there that no record lists. It does not say who made the run: that is a signatur
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
+from replay.bundle.excerpts import ExcerptChecker, HeadClaim, iter_excerpts
 from replay.bundle.manifest import CHECKPOINT_NAME, MANIFEST_NAME, Manifest
 from replay.bundle.members import Members
+from replay.bundle.statements import iter_statements
 from replay.errors import BundleError, IntegrityError
 from replay.events.digest import COMMITMENT_BYTES, payload_commitment_of
 from replay.events.entry import Entry, Part, PartState
@@ -21,7 +23,7 @@ from replay.events.parts import check_part
 from replay.tree.leaf import event_leaf
 from replay.tree.merkle import Frontier
 
-__all__ = ["Verified", "verify_entries"]
+__all__ = ["Verified", "verify_bundle"]
 
 _LISTED: Final = 8 + COMMITMENT_BYTES
 
@@ -32,6 +34,10 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         events: records.
         present, erased, withheld, missing: parts in each state; the last three are holes.
+        workspace_records: records of workspace logs about the run, each proved to stand there.
+        workspace_holes: parts of them that are not here.
+        statements: statements of others about the run, not looked into.
+        unknown_statements: those of a media type that this version does not know.
     """
 
     events: int
@@ -39,6 +45,10 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     erased: int
     withheld: int
     missing: int
+    workspace_records: int = 0
+    workspace_holes: int = 0
+    statements: int = 0
+    unknown_statements: int = 0
 
     @property
     def holes(self) -> int:
@@ -56,18 +66,42 @@ class _RunId(msgspec.Struct, frozen=True):
 _RUN_ID: Final = msgspec.json.Decoder(_RunId)
 
 
-def verify_entries(entries: Iterable[Entry], manifest: Manifest, members: Members) -> Verified:
-    """Check all records of a bundle, in order.
+def verify_bundle(entries: Iterable[Entry], manifest: Manifest, members: Members) -> Verified:
+    """Check all that a bundle holds: what lies beside the run, then its records, in order.
 
     Raises:
         BundleError: names the member, and the record where the bytes allow to say so.
 
     Complexity: one pass; 40 bytes of memory for each distinct part.
     """
+    excerpts = ExcerptChecker(manifest.run_id)
+    for excerpt, member in iter_excerpts(members.plains("workspace")):
+        excerpts.check(excerpt, member)
+    excerpts.finish()
+    statements = unknown = 0
+    for statement in iter_statements(members.plains("statements")):
+        statements += 1
+        unknown += not statement.known
+    verified = _verify_entries(entries, manifest, members, excerpts.claims)
+    return msgspec.structs.replace(
+        verified,
+        workspace_records=excerpts.records,
+        workspace_holes=excerpts.holes,
+        statements=statements,
+        unknown_statements=unknown,
+    )
+
+
+def _verify_entries(
+    entries: Iterable[Entry], manifest: Manifest, members: Members, claims: Sequence[HeadClaim]
+) -> Verified:
+    """Check all records of the run, and its heads as the workspace logs know them."""
     frontier = Frontier()
     table = bytearray()  # (u64 size, commitment) of each part, as payload commitments hash it
     states: dict[PartState, int] = {"present": 0, "erased": 0, "withheld": 0, "missing": 0}
     sealed = False
+    pending = sorted(claims, key=lambda claim: claim.size, reverse=True)
+    _compare(pending, frontier)
     for entry in entries:
         seq = entry.header.seq
         if sealed:
@@ -78,15 +112,29 @@ def verify_entries(entries: Iterable[Entry], manifest: Manifest, members: Member
             states[part.state] += 1
         listed = b"".join([bytes(table[_LISTED * n : _LISTED * (n + 1)]) for n in entry.parts])
         _check_payload(entry, listed, members)
+        _check_references(entry, members)
         if seq == 0:
             _check_run_id(entry, manifest, members)
         frontier.append(event_leaf(entry.raw))
+        if pending and pending[-1].size == frontier.size:
+            _compare(pending, frontier)
         sealed = entry.header.kind == "RunSealed"
     if (frontier.size, frontier.root().hex()) != (manifest.size, manifest.root):
         raise BundleError("root is not that of the headers", member=CHECKPOINT_NAME)
+    if pending:
+        raise pending[-1].refused(f"knows of {pending[-1].size} records of the run")
     if sealed != manifest.sealed:
         raise BundleError("says otherwise whether the run is sealed", member=MANIFEST_NAME)
     return Verified(events=frontier.size, **states)
+
+
+def _compare(pending: list[HeadClaim], frontier: Frontier) -> None:
+    """Take the claims about the head that the run has just now off the list, and compare."""
+    root = frontier.root().hex()
+    while pending and pending[-1].size <= frontier.size:
+        claim = pending.pop()
+        if (claim.size, claim.root) != (frontier.size, root):
+            raise claim.refused("names another root of the run")
 
 
 def _check_part(part: Part, members: Members, seq: int) -> None:
@@ -106,6 +154,15 @@ def _check_payload(entry: Entry, listed: bytes, members: Members) -> None:
     sizes = (listed[at : at + 8] for at in range(0, len(listed), _LISTED))
     if sum(int.from_bytes(size, "little") for size in sizes) != header.size:
         raise _refused("parts are not of the payload's size", members, header.seq)
+
+
+def _check_references(entry: Entry, members: Members) -> None:
+    """Check that what holds the principal, the origin and the resource is not yet to come."""
+    header = entry.header
+    seq = header.seq
+    for holder in (header.origin, header.principal, header.resource):
+        if holder is not None and holder > seq:
+            raise _refused(f"refers to record {holder}, which comes later", members, seq)
 
 
 def _check_run_id(entry: Entry, manifest: Manifest, members: Members) -> None:

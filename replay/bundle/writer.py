@@ -1,62 +1,29 @@
 """Writes the log of a run as a bundle.
 
-The one invariant: a file appears under its target name only when it is complete, on disk and
-verified by our own reader; the same run gives the same identity everywhere, and the same bytes with
-the same zlib.
+The one invariant: the same run with the same things beside it gives the same identity everywhere,
+and the same bytes with the same zlib.
 """
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
-from replay.bundle.frames import (
-    WorkspaceRecord,
-    header_frame,
-    part_frame,
-    refs_frame,
-    workspace_frame,
-)
-from replay.bundle.manifest import (
-    CHECKPOINT_NAME,
-    FORMAT_VERSION,
-    MANIFEST_NAME,
-    Manifest,
-    encode_manifest,
-    identity_of,
-)
-from replay.bundle.reader import BundleReader
+from replay.bundle.excerpts import excerpt_frames
+from replay.bundle.frames import header_frame, part_frame, refs_frame
+from replay.bundle.manifest import CHECKPOINT_NAME, Manifest
+from replay.bundle.publishing import BundleSummary, publish
 from replay.bundle.spool import Frames, Spool
-from replay.bundle.verification import Verified
+from replay.bundle.statements import Statement, statement_frames
 from replay.errors import BundleError
 from replay.events.entry import Part
 from replay.events.refs import RefsEncoder
+from replay.log.excerpt import Excerpt
 from replay.log.port import LogReader
 from replay.tree.note import Checkpoint, NoteSignature
 
-__all__ = ["BundleSummary", "write_bundle"]
-
-
-class BundleSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written.
-
-    Attributes:
-        path: the bundle.
-        identity: hex SHA-256 of its manifest.
-        size_bytes: size of the file.
-        manifest: what it lists.
-        verified: what reading it back found.
-    """
-
-    path: Path
-    identity: str
-    size_bytes: int
-    manifest: Manifest
-    verified: Verified
+__all__ = ["write_beside", "write_bundle"]
 
 
 def write_bundle(
@@ -67,9 +34,11 @@ def write_bundle(
     sealed: bool,
     engine: str,
     signatures: Sequence[NoteSignature] = (),
-    workspace_records: Sequence[WorkspaceRecord] = (),
+    excerpts: Sequence[Excerpt] = (),
+    statements: Sequence[Statement] = (),
     withheld: frozenset[int] = frozenset(),
     keep_salts: bool = False,
+    formerly: Manifest | None = None,
 ) -> BundleSummary:
     """Write a run to ``target``, replacing a file of that name; read it back before that.
 
@@ -80,10 +49,13 @@ def write_bundle(
         sealed: whether the run ends with its seal.
         engine: version of the engine that writes; it stands in the manifest, as a claim.
         signatures: signature lines for the checkpoint's note.
-        workspace_records: what the workspace log says about the run.
+        excerpts: what workspace logs say about the run.
+        statements: what others said about it.
         withheld: ordinals of parts to leave out; their commitments stay.
         keep_salts: leave the salts of withheld parts in, which a replay needs to compute them
             again. Whoever has a salt can try guesses of what was withheld.
+        formerly: the manifest of the bundle that the run came in with: if every member comes out
+            as it was, the bundle is that one, and names the engine that first wrote it.
 
     Raises:
         BundleError: the log does not hold or exceeds a limit of the format; nothing is written.
@@ -95,30 +67,31 @@ def write_bundle(
         members = Spool(spool)
         members.add("checkpoint", CHECKPOINT_NAME, checkpoint.note(signatures))
         size = _fill(members, reader, withheld, keep_salts=keep_salts)
-        frames = Frames(members, "workspace")
-        for record in workspace_records:
-            frames.push(workspace_frame(record))
-        frames.flush()
-        manifest = Manifest(
-            engine=engine,
-            format=FORMAT_VERSION,
-            kind="run",
-            members=tuple(sorted(members.listed, key=lambda member: member.name)),
-            origin=checkpoint.origin,
-            root=checkpoint.root.hex(),
-            sealed=sealed,
-            size=size,
-        )
-        raw = encode_manifest(manifest)
-        members.pack(MANIFEST_NAME, raw)
-        verified, size_bytes = _publish(members, target)
-    return BundleSummary(
-        path=target,
-        identity=identity_of(raw),
-        size_bytes=size_bytes,
-        manifest=manifest,
-        verified=verified,
-    )
+        if size != checkpoint.size:
+            message = f"the run has {size} records, its checkpoint says {checkpoint.size}"
+            raise BundleError(message, member=CHECKPOINT_NAME)
+        write_beside(members, excerpts, statements)
+        if formerly is not None and formerly.members == members.members():
+            engine = formerly.engine
+        return publish(members, target, checkpoint=checkpoint, sealed=sealed, engine=engine)
+
+
+def write_beside(
+    spool: Spool, excerpts: Sequence[Excerpt], statements: Sequence[Statement]
+) -> None:
+    """Spool what lies beside the run.
+
+    Raises:
+        BundleError: it exceeds a limit, or is not of the form.
+    """
+    said = Frames(spool, "statements")
+    for frame in statement_frames(statements):
+        said.push(frame)
+    said.flush()
+    excerpted = Frames(spool, "workspace")
+    for frame in excerpt_frames(excerpts):
+        excerpted.push(frame)
+    excerpted.flush()
 
 
 def _fill(spool: Spool, reader: LogReader, withheld: frozenset[int], *, keep_salts: bool) -> int:
@@ -158,35 +131,3 @@ def _withhold(part: Part, *, keep_salts: bool) -> Part:
         data=None,
         state="withheld",
     )
-
-
-def _publish(spool: Spool, target: Path) -> tuple[Verified, int]:
-    """Assemble beside the target, sync, verify, rename, sync the directory."""
-    descriptor, name = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.name}.", suffix=".partial"
-    )
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            spool.assemble(out)
-            out.flush()
-            os.fsync(out.fileno())
-            size_bytes = out.tell()
-        with BundleReader.open(partial, verify=False) as written:
-            verified = written.verify()
-        partial.replace(target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    _sync_directory(target.parent)
-    return verified, size_bytes
-
-
-def _sync_directory(path: Path) -> None:
-    if os.name != "posix":  # elsewhere a directory cannot be opened, and renaming is journaled
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
+
+from replay.bundle import Statement, rewrite_bundle
+from replay.tree import NoteSignature
+from tests.cli.conftest import ROOT, Place
 
 
 def test_an_exported_run_verifies_and_replays_where_the_code_is(recorded):
@@ -73,3 +83,110 @@ def test_a_bundle_that_is_not_there_or_is_none_is_named(place, verb):
 
     assert place.look(verb, "absent.ritornello").code == 4
     assert place.look(verb, "text.ritornello").code == 3
+
+
+def test_a_bundle_holds_what_the_workspace_says_of_the_run_and_again_when_it_comes_back(place):
+    place.write("agent.py", "print('said')")
+    place.run("record", "--", "python", "agent.py")
+    first = place.look("export", "last", "-o", "a.ritornello", "--json").report
+    second = place.look("export", "last", "-o", "b.ritornello", "--json").report
+
+    said = [place.look("verify", f"{n}.ritornello", "--json").report for n in "ab"]
+
+    began = ["WorkspaceCreated", "RunRegistered", "RunClosed"]
+    assert [found["workspaces"][0]["records"] for found in said] == [
+        began,
+        [*began, "RunExported"],
+    ]
+    assert (first["root"], first["entered"]) == (second["root"], True)
+    assert first["bundle"] != second["bundle"]  # the second knows of the first
+    assert "WorkspaceCreated, RunRegistered, RunClosed" in place.look("show", "a.ritornello").out
+    shown = place.look("show", "b.ritornello", "--json").report
+    assert shown["workspace_records"] == 4
+    assert shown["statements"] == {}
+    shutil.rmtree(next((place.path / ".ritornello" / "runs").iterdir()))
+    place.look("import", "b.ritornello")
+    back = place.look("export", "last", "-o", "c.ritornello", "--json").report
+    assert back["bundle"] == second["bundle"]
+
+
+def test_an_imported_run_goes_out_as_the_bundle_that_came_in(recorded, tmp_path):
+    place = Place(tmp_path)
+    came = tmp_path / "came.ritornello"
+    rewrite_bundle(
+        recorded.path / "run.ritornello",
+        came,
+        statements=[
+            Statement(media_type="text/plain", data=b"read by nobody"),
+            Statement(media_type="application/timestamp-reply", data=b"token"),
+        ],
+        signatures=[NoteSignature("witness.example", b"\0\0\0\1", b"cosigned")],
+    )
+    imported = place.look("import", came, "--json").report
+    assert (imported["workspace_records"], imported["statements"]) == (3, 2)
+
+    for name in ("again.ritornello", "once-more.ritornello"):
+        exported = place.look("export", "last", "-o", name, "--json").report
+        assert exported["bundle"] == imported["bundle"]
+        assert (tmp_path / name).read_bytes() == came.read_bytes()
+
+    lines = place.look("verify", "again.ritornello").out
+    assert "statements    1 of application/timestamp-reply, not verified" in lines
+    assert "signed by     witness.example, not verified" in lines
+    report = place.look("verify", "again.ritornello", "--json").report
+    assert report["unknown_statements"] == 1
+    assert report["authenticity"] == "unsigned"
+    assert place.look("verify", "last").code == 0
+
+
+@contextlib.contextmanager
+def read_only(path):
+    """Give what runs a command where a directory may be read and not written."""
+    if os.geteuid():
+        for each in (path, *path.rglob("*")):
+            each.chmod(0o500 if each.is_dir() else 0o400)
+        try:
+            yield []
+        finally:
+            for each in (path, *path.rglob("*")):
+                each.chmod(0o700)
+        return
+    # Who may everything cannot be kept from writing by a mode.
+    script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", script, str(path)]
+    try:
+        subprocess.run([*command, "true"], check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"nothing can be made read-only for this user: {error}")
+    yield command
+
+
+def test_a_run_is_read_and_exported_where_nothing_may_be_written(recorded, tmp_path):
+    workspace = tmp_path / "medium" / ".ritornello"
+    shutil.copytree(recorded.path / ".ritornello", workspace)
+    log = (workspace / "workspace.log").read_bytes()
+    with read_only(workspace.parent) as prefix:
+        output = ["-o", tmp_path / "out.ritornello"]
+        for verb in (["verify", "--all"], ["show", "last"], ["export", "last", *output]):
+            done = subprocess.run(
+                [
+                    *prefix,
+                    sys.executable,
+                    "-m",
+                    "orchestrator.cli",
+                    *verb,
+                    "--workspace",
+                    workspace,
+                ],
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                capture_output=True,
+                text=True,
+                timeout=50,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+
+    assert "its log does not say that this was exported" in done.stderr
+    assert (workspace / "workspace.log").read_bytes() == log
+    assert recorded.look("verify", tmp_path / "out.ritornello").code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import msgspec
 
@@ -32,7 +33,14 @@ class Chain:
     place, some parts are public (no salt), some tasks are others' children.
     """
 
-    def __init__(self, seed: int = 0, *, run: str = "01JDTESTRUN0000000000000") -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        run: str = "01JDTESTRUN0000000000000",
+        cut: Callable[[bytes, bytes | None], list[bytes]] = split,
+    ) -> None:
+        self.cut = cut
         self.random = random.Random(seed)
         self.run = run
         self.table = PartTable(self._salt)
@@ -91,7 +99,7 @@ class Chain:
     def record(self, payload: Payload, body: bytes | None = None) -> Entry:
         """Make a record of a payload, with everything else about it drawn at random."""
         seq, draw = self.seq, self.random
-        refs, brought, commitment, size = self.table.commit(split(encode_head(payload), body))
+        refs, brought, commitment, size = self.table.commit(self.cut(encode_head(payload), body))
         kind = type(payload).__name__
         causes = tuple(sorted({seq - 1, draw.randrange(seq)})) if seq else ()
         lamport = 1 + max((self.lamports[cause] for cause in causes), default=-1)

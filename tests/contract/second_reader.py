@@ -16,7 +16,8 @@ from pathlib import Path
 from blake3 import blake3
 
 MIB = 1 << 20
-NAME = re.compile(r"(headers|refs|parts|workspace)/(\d{12})-(\d{12})\.(jsonl|bin)", re.ASCII)
+KINDS = ["headers", "parts", "refs", "statements", "workspace"]
+NAME = re.compile(rf"({'|'.join(KINDS)})/(\d{{12}})-(\d{{12}})\.(jsonl|bin)", re.ASCII)
 COUNTS = ["answers", "callbacks", "index", "lamport", "origin", "part", "participant", "principal"]
 COUNTS += ["resource", "seq", "size", "task", "time"]
 REQUIRED = {"causes", "commitment", "index", "kind", "lamport", "media", "participant", "seq"}
@@ -116,7 +117,7 @@ def read_manifest(raw: bytes, members: dict[str, bytes]) -> dict:
     need(set(manifest) == {*SHAPES, "format", "members", "sealed", "size"}, "fields")
     need(all(shaped(shape, manifest[name]) for name, shape in SHAPES.items()), "fields")
     need(whole(manifest["size"], 1, 10**12) and type(manifest["sealed"]) is bool, "size")
-    following = dict.fromkeys(["headers", "refs", "parts", "workspace"], 0)
+    following = dict.fromkeys(KINDS, 0)
     listed = []
     for member in manifest["members"]:
         need(set(member) == {"digest", "kind", "length", "name"}, "member")
@@ -135,15 +136,17 @@ def read_manifest(raw: bytes, members: dict[str, bytes]) -> dict:
     need(listed == sorted(set(listed)), "order")
     need({*listed, "manifest.json", "zip.sha256"} == set(members), "unlisted")
     need("checkpoint.note" in listed and len(listed) <= 16384, "checkpoint")
+    need(max(following["statements"], following["workspace"]) <= 65536, "too much beside")
     need(following["headers"] == following["refs"] == manifest["size"], "records")
     return manifest
 
 
-def read_checkpoint(raw: bytes, manifest: dict) -> None:
+def read_note(raw: bytes) -> tuple[str, int, bytes]:
     body, blank, signatures = raw.partition(b"\n\n")
-    root = base64.b64encode(bytes.fromhex(manifest["root"])).decode()
-    expected = f"{manifest['origin']}\n{manifest['size']}\n{root}\n".encode()
-    need(body + b"\n" * bool(blank) == expected and len(raw) <= MIB // 4, "checkpoint")
+    found = re.fullmatch(b"([!-*,-~]{1,255})\n([1-9][0-9]{0,18})\n([0-9A-Za-z+/=]{44})\n?", body)
+    need(found and body.endswith(b"\n") != bool(blank) and len(raw) <= MIB // 4, "note")
+    size, root = int(found[2]), base64.b64decode(found[3], validate=True)
+    need(base64.b64encode(root) == found[3] and len(root) == 32 and size < 2**63, "root")
     lines = signatures.split(b"\n")
     need(bool(signatures) == bool(blank) and lines.pop() == b"" and len(lines) <= 32, "signatures")
     keys = set()
@@ -154,9 +157,15 @@ def read_checkpoint(raw: bytes, manifest: dict) -> None:
         need(base64.b64encode(blob) == match[2] and len(blob) > 4, "signature")
         keys.add((match[1], blob[:4]))
     need(len(keys) == len(lines), "one signature for each key")
+    return found[1].decode(), size, root
 
 
-def read_header(raw: bytes, seq: int) -> dict:
+def read_checkpoint(raw: bytes, manifest: dict) -> None:
+    expected = manifest["origin"], manifest["size"], bytes.fromhex(manifest["root"])
+    need(read_note(raw) == expected, "checkpoint")
+
+
+def read_header(raw: bytes, seq: int | None) -> dict:
     need(len(raw) <= MIB, "header size")
     header = canonical(raw)
     known = {*COUNTS, *CHOICES, *REQUIRED}
@@ -167,7 +176,10 @@ def read_header(raw: bytes, seq: int) -> dict:
     need(header.get("outcome") != "ok" and header.get("trigger") != "delivery", "default written")
     need(shaped("[A-Za-z]{1,40}", header["kind"]), "kind")
     need(shaped("[0-9a-f]{64}", header["commitment"]), "commitment")
-    need(whole(header["v"], 1, 1) and header["seq"] == seq, "version or seq")
+    need(whole(header["v"], 1, 1) and seq in {None, header["seq"]}, "version or seq")
+    if seq is not None:
+        held = [header.get(name, 0) for name in ("origin", "principal", "resource")]
+        need(max(held) <= seq, "held by a later record")
     return header
 
 
@@ -190,25 +202,111 @@ def frames(members: dict[str, bytes], kind: str):
             elif kind == "refs":
                 at += 4 + struct.unpack_from("<I", plain, at)[0]
                 yield position, plain[start + 4 : at]
-            elif kind == "workspace":
+            elif kind == "statements":
                 at += 1 + plain[at]
-                need(shaped("[A-Za-z]{1,40}", plain[start + 1 : at].decode("ascii")), "kind")
-                at += 4 + struct.unpack_from("<I", plain, at)[0]
+                piece = "[a-z0-9][a-z0-9.+_-]{0,62}"
+                need(shaped(f"{piece}/{piece}", plain[start + 1 : at].decode("ascii")), "type")
+                size = struct.unpack_from("<I", plain, at)[0]
+                at += 4 + size
+                need(size, "empty statement")
                 yield position, plain[start:at]
+            elif kind == "workspace":
+                form, size = struct.unpack_from("<BI", plain, at)
+                at += 5 + size
+                data = plain[start + 5 : at]
+                need(form < 2 and at < len(plain) + (form == 0), "frame of the workspace")
+                parts = proof = None
+                if form:
+                    (count,) = struct.unpack_from("<I", plain, at)
+                    at, parts = at + 4, []
+                    while len(parts) < count:
+                        part, at = read_part(plain, at, ordered=False)
+                        parts.append(part)
+                    proof = plain[at + 1 : at + 1 + 32 * plain[at]]
+                    at += 1 + 32 * plain[at]
+                yield data, parts, proof
             else:
-                state, salted = plain[at : at + 2]
-                salt = plain[at + 2 : at + 2 + salted]
-                need(state < 4 and salted in {0, 16} and not (state == 1 and salted), "state")
-                commitment, size, seq = struct.unpack_from("<32sQQ", plain, at + 2 + salted)
-                at += 50 + salted
-                if state == 0:
-                    data = plain[at : at + size]
-                    at += size
-                    context = blake3(salt + data, derive_key_context="ritornello part v1")
-                    need(context.digest() == commitment, "part commitment")
-                yield struct.pack("<Q", size) + commitment, seq, data if state == 0 else None
+                (listed, part), at, seq = read_part(plain, at, ordered=True)
+                yield listed, seq, part
             need(at <= len(plain), "frame cut short")
         need(at == len(plain), "bytes left")
+
+
+def read_part(plain: bytes, at: int, *, ordered: bool) -> tuple:
+    state, salted = plain[at : at + 2]
+    salt = plain[at + 2 : at + 2 + salted]
+    need(state < 4 and salted in {0, 16} and not (state == 1 and salted), "state")
+    commitment, size = struct.unpack_from("<32sQ", plain, at + 2 + salted)
+    at += 42 + salted
+    seq = struct.unpack_from("<Q", plain, at) if ordered else ()
+    at += 8 * ordered
+    if state:
+        return (struct.pack("<Q", size) + commitment, None), at, *seq
+    data = plain[at : at + size]
+    context = blake3(salt + data, derive_key_context="ritornello part v1")
+    need(context.digest() == commitment and len(data) == size, "part commitment")
+    return (struct.pack("<Q", size) + commitment, data), at + size, *seq
+
+
+def check_payload(header: dict, parts: list) -> bytes | None:
+    listed = b"".join(each for each, _ in parts)
+    digest = blake3(listed, derive_key_context="ritornello payload v1").hexdigest()
+    need(parts and digest == header["commitment"], "payload commitment")
+    sizes = [int.from_bytes(each[:8], "little") for each, _ in parts]
+    need(sum(sizes) == header["size"], "payload size")
+    pieces = [data for _, data in parts]
+    return None if None in pieces else b"".join(pieces)
+
+
+def read_beside(members: dict[str, bytes], manifest: dict) -> dict[int, list]:
+    """Read statements and excerpts; return which roots they name for which sizes of the run."""
+    said = [frame for _, frame in frames(members, "statements")]
+    need(said == sorted(set(said)), "order of statements")
+    run, origin, last, claims = manifest["origin"][15:], "", 0, {}
+    for data, parts, proof in frames(members, "workspace"):
+        if parts is None:
+            note = read_note(data)
+            need(shaped("ritornello/workspace/[0-9A-Za-z_-]{1,64}", note[0]), "origin")
+            need(note[0] > origin and last is not None, "order of notes")
+            (origin, size, root), last = note, None
+            continue
+        need(origin, "record before a note")
+        header = read_header(data, None)
+        kind, seq = header["kind"], header["seq"]
+        need((seq, kind) == (0, "WorkspaceCreated") if last is None else seq > last, "order")
+        last = seq
+        leaf = hashlib.sha256(b"\0ritornello/workspace/v1\0" + data).digest()
+        path = [proof[at : at + 32] for at in range(0, len(proof), 32)]
+        need(seq < size and climb(leaf, seq, size, path) == root and not path, "inclusion")
+        payload = check_payload(header, parts)
+        if payload is None:
+            continue
+        value = json.loads(payload.decode())
+        need(
+            isinstance(value, dict) and value["kind"] == kind and value.get("run") in {None, run},
+            "payload",
+        )
+        if seq == 0:
+            need(origin == "ritornello/workspace/" + value["workspace"], "workspace")
+        if kind in {"RunClosed", "RunExported", "RunImported", "RunResumed"}:
+            need(value["run"] == run and whole(value["size"], 0, manifest["size"]), "head")
+            claims.setdefault(value["size"], []).append(value["root"])
+    need(last is not None, "note without a record")
+    return claims
+
+
+def climb(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
+    """Return the root over ``size`` leaves; takes the siblings that it needs off the path."""
+    if size == 1:
+        return leaf
+    split = 1 << (size - 1).bit_length() - 1
+    if index < split:
+        left = climb(leaf, index, split, path)
+        need(path, "proof too short")
+        return node(left, path.pop(0))
+    right = climb(leaf, index - split, size - split, path)
+    need(path, "proof too short")
+    return node(path.pop(0), right)
 
 
 def node(left: bytes, right: bytes) -> bytes:
@@ -228,6 +326,7 @@ def verify(data: bytes) -> dict:
     need("manifest.json" in members, "manifest")
     manifest = read_manifest(members["manifest.json"], members)
     read_checkpoint(members["checkpoint.note"], manifest)
+    claims = read_beside(members, manifest)
     parts, brought, paths, leaves, live, total = list(frames(members, "parts")), 0, {}, [], 0, 0
     pairs = zip(frames(members, "headers"), frames(members, "refs"), strict=True)
     for (seq, raw), (_, stored) in pairs:
@@ -240,21 +339,19 @@ def verify(data: bytes) -> dict:
         live, total = live + len(refs) - len(before), total + len(refs)
         need(len(refs) <= 1 << 20 and live <= 1 << 23 and total <= 1 << 29, "list limit")
         paths[path] = refs
+        if header["kind"] == "TaskEnded":
+            for key in [key for key in paths if key[0] == header["task"]]:
+                live -= len(paths.pop(key))
         for ref in refs:
             need(ref <= brought < len(parts) or ref < brought, "part order")
             if ref == brought:
                 need(parts[ref][1] == seq, "brought by another")
                 brought += 1
-        listed = b"".join(parts[ref][0] for ref in refs)
-        digest = blake3(listed, derive_key_context="ritornello payload v1").hexdigest()
-        need(refs and digest == header["commitment"], "payload commitment")
-        sizes = [int.from_bytes(parts[ref][0][:8], "little") for ref in refs]
-        need(sum(sizes) == header["size"], "payload size")
+        payload = check_payload(header, [(parts[ref][0], parts[ref][2]) for ref in refs])
         if seq == 0:
             need(header["kind"] == "RunStarted", "first kind")
-            pieces = [parts[ref][2] for ref in refs]
-            if None not in pieces:
-                run = json.loads(b"".join(pieces))["run"]
+            if payload is not None:
+                run = json.loads(payload.decode())["run"]
                 need(manifest["origin"] == "ritornello/run/" + run, "run id")
         sealed = header["kind"] == "RunSealed"
         need(not sealed or seq == manifest["size"] - 1, "behind the seal")
@@ -262,8 +359,9 @@ def verify(data: bytes) -> dict:
     need(brought == len(parts), "parts left over")
     need(root_of(leaves).hex() == manifest["root"], "root")
     need(sealed == manifest["sealed"], "sealed")
-    for _ in frames(members, "workspace"):
-        pass
+    for size, roots in claims.items():
+        root = root_of(leaves[:size]) if size else hashlib.sha256(b"").digest()
+        need(set(roots) == {root.hex()}, "another root in the workspace")
     return manifest
 
 

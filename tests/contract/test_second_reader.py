@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from replay.bundle import BundleReader, WorkspaceRecord
+from replay.bundle import BundleReader, Statement
 from replay.errors import BundleError
 from replay.tree import NoteSignature
 from tests.contract import second_reader
@@ -16,6 +16,7 @@ from tests.contract.entries import Chain
 from tests.support.bundle_forging import (
     build,
     canonical,
+    excerpt_about,
     export,
     members_of,
     refresh,
@@ -35,7 +36,9 @@ def engine_holds(path):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     path = tmp_path_factory.mktemp("bundle") / "small.ritornello"
-    export(small_entries(), path)
+    entries = small_entries()
+    said = [Statement(media_type="text/plain", data=b"a"), Statement(media_type="a/b", data=b"c")]
+    export(entries, path, excerpts=[excerpt_about(entries)], statements=said)
     return path
 
 
@@ -53,7 +56,8 @@ def test_both_accept_runs_of_every_shape(tmp_path, seed):
         withheld=frozenset(range(0, 40, 3)),
         keep_salts=bool(seed & 2),
         signatures=[NoteSignature("log.example", b"\0\1\2\3", b"signature")],
-        workspace_records=[WorkspaceRecord(kind="RunSettled", data=b"\0\xff")],
+        excerpts=[excerpt_about(entries)],
+        statements=[Statement(media_type="text/x-unknown", data=b"\0\xff")],
     )
 
     assert summary.verified.withheld == 14

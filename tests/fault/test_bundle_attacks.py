@@ -29,6 +29,7 @@ from tests.support.bundle_forging import (
     refresh,
     relisted,
     small_entries,
+    uncut,
     verify_bytes,
 )
 
@@ -340,7 +341,7 @@ def test_what_expands_more_than_the_limit_is_exported_and_read_all_the_same(tmp_
     from replay.events.kinds import OutputWritten
     from tests.contract.entries import Chain
 
-    chain = Chain(1)
+    chain = Chain(1, cut=uncut)
     entries = [chain.next()]
     entries += [chain.record(OutputWritten(stream="stdout", marks=()), bytes(16_000))]
     body = b'{"messages":["' + b"a" * (3 << 20) + b'"]}'

@@ -16,7 +16,18 @@ from pathlib import Path
 from replay.bundle import BundleReader, BundleSummary, Verified, write_bundle
 from replay.bundle.container import Container
 from replay.events.entry import Entry
+from replay.events.header import Header, encode_header
 from replay.events.kinds import EffectReturned, EffectStarted, OutputWritten, RunEnded
+from replay.events.parts import PartTable
+from replay.events.payload import encode_head
+from replay.events.workspace_kinds import (
+    RunClosed,
+    RunExported,
+    RunRegistered,
+    WorkspaceCreated,
+    WorkspacePayload,
+)
+from replay.log.excerpt import Excerpt, excerpt_of
 from replay.log.memory import MemoryStore
 from replay.tree import Checkpoint, Frontier, event_leaf
 from tests.contract.entries import Chain, _json
@@ -26,9 +37,14 @@ HEADERS = "headers/000000000000-000000000005.jsonl"
 REFS = "refs/000000000000-000000000005.bin"
 
 
+def uncut(head: bytes, body: bytes | None) -> list[bytes]:
+    """Make one part of a head and one of a body: no matter what the splitter of today does."""
+    return [head] if body is None else [head + b"\n", body]
+
+
 def small_entries() -> list[Entry]:
     """Make a sealed run of six records with a repeated part and a periodic one."""
-    chain = Chain(7)
+    chain = Chain(7, cut=uncut)
     return [
         chain.next(),
         chain.record(EffectStarted(name="look_up", arguments=_json({"q": "Vivaldi"}))),
@@ -52,6 +68,60 @@ def head_of(entries: list[Entry], run: str = "01JDTESTRUN0000000000000") -> Chec
     for entry in entries:
         frontier.append(event_leaf(entry.raw))
     return Checkpoint(f"ritornello/run/{run}", frontier.size, frontier.root())
+
+
+def workspace_records(entries: list[Entry], *, others: int = 2) -> list[Entry]:
+    """Make the records of a workspace in which a run began, ended and was exported."""
+    log = WorkspaceChain()
+    log.record(WorkspaceCreated(workspace="01JDTESTWORKSPACE0000000"))
+    for number in range(others):
+        log.record(RunRegistered(run=f"other-{number}", entry="command"))
+    run = "01JDTESTRUN0000000000000"
+    head = head_of(entries)
+    log.record(RunRegistered(run=run, entry="command"))
+    log.record(RunRegistered(run="another", entry="command"))
+    closed = {"run": run, "size": head.size, "root": head.root.hex()}
+    log.record(RunClosed(**closed, reason="completed"))
+    log.record(RunExported(**closed, manifest="0" * 64))
+    log.record(RunRegistered(run="yet-another", entry="command"))
+    return log.entries
+
+
+def excerpt_about(entries: list[Entry]) -> Excerpt:
+    """Make what that workspace's log says about the run."""
+    excerpt = excerpt_of(workspace_records(entries), "01JDTESTRUN0000000000000")
+    assert excerpt is not None
+    return excerpt
+
+
+class WorkspaceChain:
+    """Makes the records of a workspace log, with salts that are always the same."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self._table = PartTable(lambda ordinal: hashlib.sha256(b"%d" % ordinal).digest()[:16])
+
+    def record(self, payload: WorkspacePayload) -> None:
+        """Add a record."""
+        seq = len(self.entries)
+        refs, brought, commitment, size = self._table.commit([encode_head(payload)])
+        header = Header(
+            causes=(seq - 1,) if seq else (),
+            commitment=commitment,
+            index=0,
+            kind=type(payload).__name__,
+            lamport=seq,
+            media="json",
+            participant=0,
+            seq=seq,
+            size=size,
+            task=0,
+            time=1_790_000_000_000_000 + seq,
+            v=1,
+        )
+        self.entries.append(
+            Entry(header=header, raw=encode_header(header), parts=refs, brought=brought)
+        )
 
 
 def export(entries: list[Entry], path: Path, **options) -> BundleSummary:

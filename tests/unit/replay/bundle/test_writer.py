@@ -3,15 +3,24 @@ import re
 import stat
 import zipfile
 
+import msgspec
 import pytest
 
-from replay.bundle import BundleReader, WorkspaceRecord, limits, spool
+from replay.bundle import BundleReader, Statement, limits, spool
+from replay.bundle.statements import TIME_STAMP
 from replay.errors import BundleError
 from replay.events.entry import Part
 from replay.events.kinds import OutputWritten
 from replay.tree import Checkpoint, NoteSignature
 from tests.contract.entries import Chain
-from tests.support.bundle_forging import export, head_of, members_of, small_entries
+from tests.support.bundle_forging import (
+    excerpt_about,
+    export,
+    head_of,
+    members_of,
+    small_entries,
+    uncut,
+)
 
 
 def test_the_same_run_gives_the_same_file(tmp_path):
@@ -63,7 +72,7 @@ def test_only_the_owner_may_read_the_file(tmp_path):
 
 
 def test_members_are_cut_at_a_mebibyte_and_a_larger_part_stands_alone(tmp_path):
-    chain = Chain(2)
+    chain = Chain(2, cut=uncut)
     entries = [chain.next()]
     for size in (400_000, 400_000, 400_000, 3 << 20, 10):
         text = chain.random.randbytes(size // 2).hex().encode()
@@ -115,8 +124,6 @@ def test_salts_of_withheld_parts_stay_only_when_asked_for(tmp_path):
 
 @pytest.mark.parametrize("state", ["erased", "missing"])
 def test_a_hole_of_the_log_stays_the_hole_it_is(tmp_path, state):
-    import msgspec
-
     entries = small_entries()
     whole = entries[1].brought[0]
     hole = Part(
@@ -140,34 +147,56 @@ def test_a_run_whose_first_payload_is_withheld_still_verifies(tmp_path):
     assert summary.verified.withheld == 1
 
 
-def test_workspace_records_and_signatures_come_back(tmp_path):
-    records = [
-        WorkspaceRecord(kind="RunSettled", data=b"\0" * 9),
-        WorkspaceRecord(kind="X", data=b""),
+def test_what_lies_beside_the_run_comes_back(tmp_path):
+    entries = small_entries()
+    excerpt = excerpt_about(entries)
+    said = [
+        Statement(media_type="text/x-unknown", data=b"b"),
+        Statement(media_type=TIME_STAMP, data=b"token"),
     ]
     signature = NoteSignature("log.example", b"\0\0\0\1", b"not checked here")
     path = tmp_path / "run.ritornello"
 
-    export(small_entries(), path, workspace_records=records, signatures=[signature])
+    summary = export(
+        entries, path, excerpts=[excerpt], statements=[*said, said[0]], signatures=[signature]
+    )
 
     with BundleReader.open(path) as reader:
-        assert list(reader.workspace_records()) == records
+        assert reader.excerpts() == (excerpt,)
+        assert list(reader.statements()) == said  # the shorter media type first
         assert reader.signatures == (signature,)
+    verified = summary.verified
+    assert (verified.workspace_records, verified.workspace_holes) == (4, 0)
+    assert (verified.statements, verified.unknown_statements) == (2, 1)
 
 
-def test_a_workspace_record_without_a_proper_kind_is_refused(tmp_path):
-    for kind in ("", "two words", "x" * 41, "naïve"):
-        with pytest.raises(BundleError):
-            export(
-                small_entries(),
-                tmp_path / "run.ritornello",
-                workspace_records=[WorkspaceRecord(kind=kind, data=b"")],
-            )
+def test_the_order_in_which_things_are_added_does_not_matter(tmp_path):
+    entries = small_entries()
+    excerpt = excerpt_about(entries)
+    other = msgspec.structs.replace(
+        excerpt, checkpoint=Checkpoint("ritornello/workspace/0", 1, bytes(32))
+    )
+    said = [Statement(media_type="text/x-a", data=bytes((n,))) for n in range(9)]
+
+    one = export(entries, tmp_path / "a.ritornello", excerpts=[excerpt], statements=said)
+    two = export(entries, tmp_path / "b.ritornello", excerpts=[excerpt], statements=said[::-1])
+
+    assert one.identity == two.identity
+    with pytest.raises(BundleError, match="proof"):
+        export(entries, tmp_path / "c.ritornello", excerpts=[excerpt, other])
+
+
+@pytest.mark.parametrize("name", ["", "text", "Text/plain", "text/plain; a=b", "a/" + "b" * 64])
+def test_a_statement_without_a_proper_media_type_is_refused(tmp_path, name):
+    with pytest.raises(BundleError, match="media type"):
+        export(
+            small_entries(),
+            tmp_path / "run.ritornello",
+            statements=[Statement(media_type=name, data=b"x")],
+        )
 
 
 def damaged():
-    import msgspec
-
     entries = small_entries()
     part = entries[2].brought[0]
     worse = msgspec.structs.replace(part, data=part.data.replace(b"s", b"z", 1))
