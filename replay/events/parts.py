@@ -19,7 +19,10 @@ from replay.events.digest import (
 )
 from replay.events.entry import Part
 
-__all__ = ["Committed", "PartTable", "check_part"]
+__all__ = ["FOUND_AGAIN_MAX", "Committed", "PartTable", "check_part"]
+
+#: How far back a part is found again, in distinct parts: a chat of 32,000 turns.
+FOUND_AGAIN_MAX: Final = 1 << 16
 
 _LISTED_BYTES: Final = 8 + COMMITMENT_BYTES
 _NO_SALT: Final = bytes(SALT_BYTES)
@@ -34,6 +37,10 @@ class PartTable:
     Candidates are found by the interpreter's own hash of the bytes, and told from equals by their
     commitment: no unsalted digest of a part exists, and the hash decides nothing.
 
+    A part is found again among the last :data:`FOUND_AGAIN_MAX` that were new; what comes back
+    later is a new part. So the table of a run without end stays small, and as the rule knows
+    nothing but ordinals a replay forgets what the recording forgot.
+
     Args:
         salt_for: gives the salt of the part with an ordinal: fresh bytes from the operating
             system while recording, the recorded salt while replaying.
@@ -41,6 +48,9 @@ class PartTable:
 
     def __init__(self, salt_for: Callable[[int], bytes]) -> None:
         self._salt_for = salt_for
+        self._count = 0
+        #: Ordinals below this one are forgotten.
+        self._first = 0
         # By hash: the part that came last; by ordinal: the one before it of the same hash, if any.
         self._ordinals: dict[int, int] = {}
         self._earlier: dict[int, int] = {}
@@ -51,15 +61,14 @@ class PartTable:
 
     def __len__(self) -> int:
         """Return the number of distinct parts so far."""
-        return len(self._listed) // _LISTED_BYTES
+        return self._count
 
     def commit(self, pieces: Sequence[bytes]) -> Committed:
         """Commit to a payload given as its pieces, adding those that the run has not had yet."""
-        ordinals = self._ordinals
         if len(pieces) == 1:  # most payloads are one part that nobody had before
             data = pieces[0]
             key = hash(data)
-            if key not in ordinals:
+            if key not in self._ordinals:
                 part, listed = self._add(key, data)
                 return (part.ordinal,), (part,), payload_commitment_of(listed), part.size
         refs: list[int] = []
@@ -69,13 +78,13 @@ class PartTable:
         for data in pieces:
             key = hash(data)
             size += len(data)
-            ordinal = self._find(key, data) if key in ordinals else None
+            ordinal = self._find(key, data) if key in self._ordinals else None
             if ordinal is None:
                 part, listed = self._add(key, data)
                 ordinal = part.ordinal
                 brought.append(part)
             else:
-                start = ordinal * _LISTED_BYTES
+                start = (ordinal - self._first) * _LISTED_BYTES
                 listed = bytes(self._listed[start : start + _LISTED_BYTES])
             refs.append(ordinal)
             lists.append(listed)
@@ -89,36 +98,58 @@ class PartTable:
         """
         if part.ordinal != len(self):
             raise IntegrityError("parts are out of order", where=f"part {part.ordinal}")
-        self._listed += part.size.to_bytes(8, "little") + part.commitment
-        self._salts += part.salt if len(part.salt) == SALT_BYTES else _NO_SALT
-        if part.data is not None:
-            key = hash(part.data)
-            if key in self._ordinals:
-                self._earlier[part.ordinal] = self._ordinals[key]
-            self._ordinals[key] = part.ordinal
+        key = None if part.data is None else hash(part.data)
+        self._enter(key, part.salt, part.size.to_bytes(8, "little") + part.commitment)
 
     def _add(self, key: int, data: bytes) -> tuple[Part, bytes]:
         """Commit to a new part; return it and how it is listed."""
-        listed = self._listed
-        ordinal = len(listed) // _LISTED_BYTES
+        ordinal = self._count
         salt = self._salt_for(ordinal)
         commitment = part_commitment(salt, data)
         size = len(data)
-        item = size.to_bytes(8, "little") + commitment
-        listed += item
+        listed = size.to_bytes(8, "little") + commitment
+        # What `_enter` does, written out: this runs for nearly every record.
+        self._count = ordinal + 1
+        self._listed += listed
         self._salts += salt if len(salt) == SALT_BYTES else _NO_SALT
         if key in self._ordinals:
             self._earlier[ordinal] = self._ordinals[key]
         self._ordinals[key] = ordinal
+        if ordinal - self._first == 2 * FOUND_AGAIN_MAX:
+            self._forget(ordinal - FOUND_AGAIN_MAX)
         part = Part(ordinal=ordinal, salt=salt, commitment=commitment, size=size, data=data)
-        return part, item
+        return part, listed
+
+    def _enter(self, key: int | None, salt: bytes, listed: bytes) -> None:
+        """Add a part to the table; without a hash it is not found again."""
+        ordinal = self._count
+        self._count = ordinal + 1
+        self._listed += listed
+        self._salts += salt if len(salt) == SALT_BYTES else _NO_SALT
+        if key is not None:
+            if key in self._ordinals:
+                self._earlier[ordinal] = self._ordinals[key]
+            self._ordinals[key] = ordinal
+        if ordinal - self._first == 2 * FOUND_AGAIN_MAX:
+            self._forget(ordinal - FOUND_AGAIN_MAX)
+
+    def _forget(self, first: int) -> None:
+        """Drop what stands before an ordinal, all at once and seldom."""
+        gone = first - self._first
+        self._first = first
+        del self._listed[: gone * _LISTED_BYTES]
+        del self._salts[: gone * SALT_BYTES]
+        self._ordinals = {key: last for key, last in self._ordinals.items() if last >= first}
+        self._earlier = {later: one for later, one in self._earlier.items() if one >= first}
 
     def _find(self, key: int, data: bytes) -> int | None:
         """Return the part that is these bytes, if there is one."""
         ordinal: int | None = self._ordinals[key]
-        while ordinal is not None:
-            salt = bytes(self._salts[ordinal * SALT_BYTES : (ordinal + 1) * SALT_BYTES])
-            end = (ordinal + 1) * _LISTED_BYTES
+        oldest = self._count - FOUND_AGAIN_MAX
+        while ordinal is not None and ordinal >= oldest:
+            place = ordinal - self._first
+            salt = bytes(self._salts[place * SALT_BYTES : (place + 1) * SALT_BYTES])
+            end = (place + 1) * _LISTED_BYTES
             commitment = self._listed[end - COMMITMENT_BYTES : end]
             # Sixteen zero bytes stand for no salt, and may be a salt.
             if part_commitment(salt, data) == commitment or (

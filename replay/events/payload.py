@@ -1,13 +1,15 @@
 """Payload bytes: how a payload is written, cut into parts, and read.
 
 Two media. ``json``: the payload is the head, one JSON object. ``framed``: the head, a line feed,
-then a body whose exact bytes were on a wire or a stream. Bodies are cut by a versioned splitter so
-that what repeats is stored once: a JSON body at its messages, other bodies above 16 KiB where their
-own content says so.
+then a body whose exact bytes were on a wire or a stream. Payloads are cut by a versioned splitter
+so that what repeats is stored once: a JSON body at its messages, then whatever is above 16 KiB
+where its own content says so. A small body that is not cut stays with its head: a part of its own
+costs a salt, a commitment and a row.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
@@ -27,10 +29,25 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 #: The members that hold a conversation in the request bodies of today's providers.
 _CONVERSATIONS: Final = ("messages", "contents", "input")
 
+#: A body of at most so many bytes that has no conversation is one part with its head.
+_JOINED_MAX: Final = 1024
+
 _CUT_ABOVE: Final = 16 * 1024
-_CUT_MIN: Final = 2 * 1024
-_CUT_MASK: Final = 0x7FF
-_CUT_MULTIPLIER: Final = 0x9E3779B97F4A7C15
+_CUT_MIN: Final = 1024
+
+
+def _rests(*rests: int) -> bytes:
+    """Return a pattern of bytes that leave these rests, one after the other, divided by 5."""
+    classes = (bytes(byte for byte in range(256) if byte % 5 == rest) for rest in rests)
+    return b"".join(b"[" + b"".join(b"\\x%02x" % byte for byte in each) + b"]" for each in classes)
+
+
+#: The end of a word, or a letter beyond ASCII, behind three bytes as one place in 60 has them. Of
+#: documents, code, JSON and prose read again with small changes this kept 20 to 40 % of the bytes;
+#: a hash of the eight bytes before, which Python computes at a seventh of the speed, 25 to 90 %.
+_CUT: Final = re.compile(
+    b"(?:" + _rests(1, 3, 0) + b"|" + _rests(4, 2, 1) + b")[ \\n,\\x80-\\xff]", re.DOTALL
+)
 
 encode_head = _ENCODER.encode
 """Encode a payload head to its JSON bytes."""
@@ -45,14 +62,20 @@ def split(head: bytes, body: bytes | None) -> list[bytes]:
     """
     if body is None:
         return [head] if len(head) <= _CUT_ABOVE else _cut_by_content(head)
-    pieces = [head + b"\n"]
-    if not body:
-        return pieces
+    line = head + b"\n"
     if body[:1] == b"{":
         messages = _cut_at_messages(body)
         if messages is not None:
-            return pieces + messages
-    return pieces + ([body] if len(body) <= _CUT_ABOVE else _cut_by_content(body))
+            pieces = [line]
+            for message in messages:
+                if len(message) <= _CUT_ABOVE:
+                    pieces.append(message)
+                else:
+                    pieces += _cut_by_content(message)
+            return pieces
+    if len(body) <= _JOINED_MAX:
+        return [line + body]
+    return [line, body] if len(body) <= _CUT_ABOVE else [line, *_cut_by_content(body)]
 
 
 def decode_payload(media: Media, data: bytes, seq: int | None = None) -> tuple[Payload, bytes]:
@@ -104,29 +127,14 @@ def _cut_at_messages(body: bytes) -> list[bytes] | None:
 
 
 def _cut_by_content(data: bytes) -> list[bytes]:
-    """Cut at word boundaries whose neighbourhood hashes low: an insertion moves few cuts."""
+    """Cut where the neighbourhood says so: an insertion moves few cuts."""
     pieces: list[bytes] = []
     start = 0
     end = len(data)
     while end - start > _CUT_ABOVE:
-        cut = start + _CUT_ABOVE
-        position = start + _CUT_MIN
-        while position < cut:
-            position = _next_boundary(data, position, cut)
-            word = int.from_bytes(data[position - 8 : position], "little")
-            if not (word * _CUT_MULTIPLIER >> 40) & _CUT_MASK:
-                cut = position
-                break
-            position += 1
+        found = _CUT.search(data, start + _CUT_MIN, start + _CUT_ABOVE)
+        cut = start + _CUT_ABOVE if found is None else found.end()
         pieces.append(data[start:cut])
         start = cut
     pieces.append(data[start:])
     return pieces
-
-
-def _next_boundary(data: bytes, position: int, limit: int) -> int:
-    """Return the position after the next blank or line feed, at most ``limit``."""
-    blank = data.find(b" ", position, limit)
-    line = data.find(b"\n", position, limit if blank < 0 else blank)
-    found = line if line >= 0 else blank
-    return limit if found < 0 else found + 1

@@ -2,8 +2,9 @@
 
 A chat sends its whole history with every request, so its part lists would grow with the square of
 the turns. Each list is stored as what changed against the previous list of the same path (task
-and kind): so many parts kept at the front, so many at the back, and the new ones between. This is
-a container's affair: a wrong list gives a wrong commitment.
+and kind): so many parts kept at the front, so many at the back, and the new ones between. The end
+of a task forgets its lists, so that a run of many tasks keeps few. This is a container's affair: a
+wrong list gives a wrong commitment.
 """
 
 from __future__ import annotations
@@ -24,20 +25,24 @@ _SHIFT_MAX: Final = 49
 _SAME_ONE: Final = bytes((1, 0, 0))
 _ONE_NEW: Final = bytes((0, 0, 1))
 
-_Path = tuple[int, str]
+#: The kind of a task's or thread's last record.
+_LAST_KIND: Final = "TaskEnded"
+
+#: Last lists by task and kind.
+_Lists = dict[int, dict[str, tuple[int, ...]]]
 
 
 class RefsEncoder:
     """Encodes part lists in log order. One encoder for each log, from its first record on."""
 
     def __init__(self) -> None:
-        self._previous: dict[_Path, tuple[int, ...]] = {}
+        self._previous: _Lists = {}
 
     def encode(self, header: Header, refs: tuple[int, ...]) -> bytes:
         """Return the stored form: unsigned LEB128 of (front, back, new count, new ordinals)."""
-        path = (header.task, header.kind)
-        before = self._previous.get(path, ())
-        self._previous[path] = refs
+        previous = _lists_of(self._previous, header)
+        before = previous.get(header.kind, ())
+        previous[header.kind] = refs
         front = 0
         limit = min(len(before), len(refs))
         while front < limit and before[front] == refs[front]:
@@ -57,7 +62,7 @@ class RefsDecoder:
     """Decodes part lists in log order; the inverse of :class:`RefsEncoder`."""
 
     def __init__(self) -> None:
-        self._previous: dict[_Path, tuple[int, ...]] = {}
+        self._previous: _Lists = {}
 
     def decode(self, header: Header, stored: bytes) -> tuple[int, ...]:
         """Return the ordinals of the payload's parts.
@@ -65,13 +70,14 @@ class RefsDecoder:
         Raises:
             IntegrityError: the stored form is malformed, over the limit or refers to nothing.
         """
-        path = (header.task, header.kind)
+        kind = header.kind
+        previous = _lists_of(self._previous, header)
         if stored.startswith(_ONE_NEW):
             one = _single(stored)
             if one is not None:
-                self._previous[path] = single = (one,)
+                previous[kind] = single = (one,)
                 return single
-        before = self._previous.get(path, ())
+        before = previous.get(kind, ())
         if stored == _SAME_ONE and len(before) == 1:
             return before
         where = f"event {header.seq}"
@@ -84,8 +90,19 @@ class RefsDecoder:
         refs = before[:front] + tuple(fresh) + before[len(before) - back :]
         if len(refs) > PARTS_PER_PAYLOAD_MAX:
             raise IntegrityError("part list is over the limit", where=where)
-        self._previous[path] = refs
+        previous[kind] = refs
         return refs
+
+
+def _lists_of(lists: _Lists, header: Header) -> dict[str, tuple[int, ...]]:
+    """Return the last lists of a record's task; at its end, for the last time."""
+    task = header.task
+    if header.kind == _LAST_KIND:
+        return lists.pop(task, {})
+    of_task = lists.get(task)
+    if of_task is None:
+        of_task = lists[task] = {}
+    return of_task
 
 
 def _write(out: bytearray, number: int) -> None:

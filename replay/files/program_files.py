@@ -144,9 +144,9 @@ class Files:
         Raises:
             Halted: it was.
         """
-        halted = self._scheduler.halted
-        if halted is not None:
-            raise Halted from halted
+        stopped = self._scheduler.stopped()
+        if stopped is not None:
+            raise Halted from stopped
 
     def is_let_through(self, path: object) -> bool:
         """Return whether opening a file is no input: code, or a device that says nothing."""
@@ -241,7 +241,7 @@ class Files:
     def closing(self, handle: Handle) -> None:
         """Record what was written, before its descriptor is closed."""
         self.table.pop(handle.descriptor, None)
-        if handle.form != "written" or self._ended or self._scheduler.halted is not None:
+        if handle.form != "written" or self._ended or self._scheduler.stopped() is not None:
             return
         context = current()
         ours = context is not None and context.recorder is self._recorder

@@ -1,9 +1,9 @@
 """Records out of a DuckDB log, in order of position: whole, or lean.
 
 The one invariant: what comes out of the table is checked for shape and order before it is believed,
-and each record's header is decoded once. Two narrow queries, one for headers and one for the parts
-that are wanted, cost half of one wide query, and what is not wanted is neither fetched nor made an
-object.
+and each record's header is decoded once. Whole records come out of one query. Lean ones come out of
+two, for headers and for the parts that are wanted: what is not wanted is neither fetched nor made
+an object.
 """
 
 from __future__ import annotations
@@ -18,20 +18,21 @@ from replay.events.entry import Entry, Part
 from replay.events.header import decode_header, kind_in
 from replay.events.refs import RefsDecoder
 from replay.log.duckdb_rows import PART_COLUMNS, part_of
+from replay.log.duckdb_schema import shed_cache
 from replay.log.port import DecodeHeader, Line
 
 __all__ = ["read_entries", "read_lines"]
 
-#: Position, header bytes, stored list of parts, place; unchecked.
-_Row: TypeAlias = tuple[Any, Any, Any, Any]
+#: Position, no ordinal, stored list of parts, header bytes, place; unchecked.
+_Row: TypeAlias = tuple[Any, Any, Any, Any, Any]
 
 _HEADERS: Final = """
-SELECT seq, raw, refs, place FROM log
+SELECT seq, ordinal, about, data, place FROM log
 WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
 """
-_ALL_PARTS: Final = f"""
-SELECT seq, {PART_COLUMNS} FROM log
-WHERE ordinal IS NOT NULL AND seq >= ? AND seq < ? ORDER BY seq, ordinal
+_ALL: Final = f"""
+SELECT seq, {PART_COLUMNS}, place FROM log
+WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST
 """  # noqa: S608 - our own names
 #: A bit for each record of the batch says whether it is wanted: a list of positions costs more to
 #: hand over than the parts cost to read.
@@ -44,14 +45,16 @@ ORDER BY seq, ordinal
 #: the bytes of the batch before allow.
 _BATCH_MIN: Final = 256
 _BATCH_MAX: Final = 8192
-_BATCH_BYTES: Final = 32 << 20
+_BATCH_BYTES: Final = 8 << 20
+#: Bytes read after which the database lets go of what it read.
+_SHED_BYTES: Final = 32 << 20
 #: Rows made into objects at once, and lines handed out at once: what a processor's cache holds.
 _AT_ONCE: Final = 256
 _WANTED: Final = ord("1")
 
 
 def read_entries(
-    cursors: tuple[duckdb.DuckDBPyConnection, duckdb.DuckDBPyConnection],
+    cursor: duckdb.DuckDBPyConnection,
     refs: RefsDecoder,
     first: int,
     last: int,
@@ -60,7 +63,7 @@ def read_entries(
     """Yield the records in [first, last), whole.
 
     Args:
-        cursors: two of the log, for headers and parts; nothing else uses them meanwhile.
+        cursor: of the log; nothing else uses it meanwhile.
         refs: the decoder of part lists, as of ``first``.
         first: position of the first record.
         last: position after the last one.
@@ -69,36 +72,52 @@ def read_entries(
     Raises:
         IntegrityError: a record or part is missing, twice there or malformed.
     """
-    headers, beside = cursors
     # The first part to come; unknown unless the reading starts at the start.
     ordinal = 0 if first == 0 else -1
+    kept = 0
     seq, batch = first, _BATCH_MIN
     while seq < last:
         start, stop, size = seq, min(seq + batch, last), 1
-        headers.execute(_HEADERS, [start, stop])
-        parts = _Parts(beside, _ALL_PARTS, [start, stop])
-        while rows := headers.fetchmany(_AT_ONCE):
-            # What `_whole` does, written out: this runs for every record that is checked.
-            for at, raw, stored, place in rows:
-                if at != seq:
-                    raise _missing(seq)
-                if type(raw) is not bytes or type(stored) is not bytes:
-                    raise _no_bytes(seq)
-                header = decode(raw, seq)
-                brought = parts.take(seq)
-                size += len(raw)
-                for part in brought:
-                    if part.ordinal != ordinal and ordinal >= 0:
-                        raise _out_of_order(part.ordinal)
-                    ordinal = part.ordinal + 1
-                    size += part.size
-                listed = refs.decode(header, stored)
-                yield Entry(header=header, raw=raw, parts=listed, brought=brought, place=place)
-                seq += 1
+        cursor.execute(_ALL, [start, stop])
+        # The record whose parts may still come; this loop runs for every record that is checked.
+        here: _Row | None = None
+        brought: list[Part] = []
+        while rows := cursor.fetchmany(_AT_ONCE):
+            for row in rows:
+                if row[1] is None:
+                    if here is not None:
+                        yield _entry(here, refs, brought, decode)
+                        brought = []
+                        seq += 1
+                    if row[0] != seq:
+                        raise _missing(seq)
+                    here = row
+                    continue
+                part = part_of(row[1], row[2], row[3])
+                if row[0] != seq or here is None or part.ordinal != ordinal >= 0:
+                    raise _out_of_order(part.ordinal)
+                ordinal = part.ordinal + 1
+                size += part.size
+                brought.append(part)
+        if here is not None:
+            yield _entry(here, refs, brought, decode)
+            seq += 1
         if seq != stop:
             raise _missing(seq)
-        parts.finish()
         batch = _next_batch(stop - start, size)
+        kept += size
+        if kept > _SHED_BYTES:
+            kept = 0
+            shed_cache(cursor)
+
+
+def _entry(row: _Row, refs: RefsDecoder, brought: list[Part], decode: DecodeHeader) -> Entry:
+    seq, _, stored, raw, place = row
+    if type(raw) is not bytes or type(stored) is not bytes:
+        raise _no_bytes(seq)
+    header = decode(raw, seq)
+    listed = refs.decode(header, stored)
+    return Entry(header=header, raw=raw, parts=listed, brought=tuple(brought), place=place)
 
 
 def read_lines(
@@ -110,7 +129,7 @@ def read_lines(
         IntegrityError: a record is missing or twice there, or a wanted one is malformed.
     """
     refs = RefsDecoder()
-    start, batch = 0, _BATCH_MIN
+    start, batch, kept = 0, _BATCH_MIN, 0
     while start < last:
         stop, size = min(start + batch, last), 1
         rows = cursor.execute(_HEADERS, [start, stop]).fetchall()
@@ -118,12 +137,13 @@ def read_lines(
         among = [start, stop, mask.decode(), start]
         parts = _Parts(cursor, _WANTED_PARTS, among if _WANTED in mask else None)
         for first in range(0, len(rows), _AT_ONCE):
-            lines: list[Line] = [row[1] for row in rows[first : first + _AT_ONCE]]
-            size += sum([len(row[1]) for row in rows[first : first + _AT_ONCE]])
+            lines: list[Line] = [row[3] for row in rows[first : first + _AT_ONCE]]
+            size += sum([len(row[3]) for row in rows[first : first + _AT_ONCE]])
             end = first + len(lines)
             place = mask.find(_WANTED, first, end)
             while place >= 0:
-                entry = _whole(rows[place], refs, parts, decode_header)
+                row = rows[place]
+                entry = _entry(row, refs, parts.take(row[0]), decode_header)
                 for part in entry.brought:
                     size += part.size
                 lines[place - first] = entry
@@ -132,6 +152,10 @@ def read_lines(
         parts.finish()
         batch = _next_batch(stop - start, size)
         start = stop
+        kept += size
+        if kept > _SHED_BYTES:
+            kept = 0
+            shed_cache(cursor)
 
 
 def _next_batch(records: int, size_bytes: int) -> int:
@@ -143,7 +167,7 @@ def _mask(rows: Sequence[_Row], wanted: frozenset[str], start: int, stop: int) -
     mask = bytearray(b"0") * len(rows)
     known: dict[bytes, bool] = {}
     for seq, row in enumerate(rows, start):
-        raw = row[1]
+        raw = row[3]
         if row[0] != seq:
             raise _missing(seq)
         if type(raw) is not bytes:
@@ -156,20 +180,6 @@ def _mask(rows: Sequence[_Row], wanted: frozenset[str], start: int, stop: int) -
     if len(rows) != stop - start:
         raise _missing(start + len(rows))
     return mask
-
-
-def _whole(row: _Row, decoder: RefsDecoder, parts: _Parts, decode: DecodeHeader) -> Entry:
-    seq, raw, refs, place = row
-    if type(raw) is not bytes or type(refs) is not bytes:
-        raise _no_bytes(seq)
-    header = decode(raw, seq)
-    return Entry(
-        header=header,
-        raw=raw,
-        parts=decoder.decode(header, refs),
-        brought=parts.take(seq),
-        place=place,
-    )
 
 
 class _Parts:
@@ -185,28 +195,18 @@ class _Parts:
             cursor.execute(query, among)
             self._fetch()
 
-    def take(self, seq: int) -> tuple[Part, ...]:
+    def take(self, seq: int) -> list[Part]:
         """Return the parts of a record, ascending ordinals; records in order of position."""
-        if self._next == self._count or self._rows[self._next][0] != seq:
-            return ()
-        part = part_of(self._rows[self._next])
-        self._next += 1
-        if self._next == self._count:
-            self._fetch()
-        if self._next == self._count or self._rows[self._next][0] != seq:
-            return (part,)
-        return self._more(seq, part)
-
-    def _more(self, seq: int, part: Part) -> tuple[Part, ...]:
-        parts = [part]
+        parts: list[Part] = []
         while self._next < self._count and self._rows[self._next][0] == seq:
-            parts.append(part_of(self._rows[self._next]))
-            if parts[-1].ordinal != parts[-2].ordinal + 1:
-                raise _out_of_order(parts[-1].ordinal)
+            _, ordinal, about, data = self._rows[self._next]
+            if parts and ordinal != parts[-1].ordinal + 1:
+                raise _out_of_order(ordinal)
+            parts.append(part_of(ordinal, about, data))
             self._next += 1
             if self._next == self._count:
                 self._fetch()
-        return tuple(parts)
+        return parts
 
     def finish(self) -> None:
         """Check that every part was taken.

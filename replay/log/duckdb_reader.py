@@ -18,7 +18,7 @@ from replay.events.entry import Entry, Part
 from replay.events.header import decode_header
 from replay.events.refs import RefsDecoder
 from replay.log.duckdb_lines import read_entries, read_lines
-from replay.log.duckdb_rows import PART_COLUMNS, column_values, part_of
+from replay.log.duckdb_rows import PART_COLUMNS, column_values, part_of, salts_of
 from replay.log.duckdb_schema import FIELDS, mapped_errors
 from replay.log.lock import RunLock
 from replay.log.port import DecodeHeader, Line
@@ -27,15 +27,18 @@ from replay.log.record_check import Finding
 __all__ = ["DuckDBReader", "fetch_refs"]
 
 _READ_REFS: Final = """
-SELECT seq, raw, refs FROM log WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
+SELECT seq, data, about FROM log WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
 """
 _READ_PARTS: Final = f"""
 SELECT seq, {PART_COLUMNS} FROM log
 WHERE ordinal BETWEEN ? AND ? AND ordinal IN (SELECT unnest(?::BIGINT[]))
 """  # noqa: S608
 _READ_SALTS: Final = """
-SELECT salt FROM log WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal
+SELECT about FROM log WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal
 """
+
+#: Records whose typed columns are computed at once.
+_PIECE: Final = 8192
 
 
 class DuckDBReader:
@@ -67,9 +70,9 @@ class DuckDBReader:
         end = self._records if last is None else min(last, self._records)
         if first >= end:
             return
-        with mapped_errors(self._path, "reading"), self._cursor() as one, self._cursor() as two:
-            refs = self._decoder_at(one, first)
-            yield from read_entries((one, two), refs, first, end, decode)
+        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
+            refs = self._decoder_at(cursor, first)
+            yield from read_entries(cursor, refs, first, end, decode)
             self._reached = (end, refs)
 
     def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
@@ -94,7 +97,7 @@ class DuckDBReader:
         wanted = [min(ordinals), max(ordinals), list(ordinals)]
         with mapped_errors(self._path, "reading"), self._cursor() as cursor:
             rows = cursor.execute(_READ_PARTS, wanted).fetchall()
-        found = {part.ordinal: part for part in map(part_of, rows)}
+        found = {ordinal: part_of(ordinal, about, data) for _, ordinal, about, data in rows}
         for ordinal in ordinals:
             if ordinal not in found:
                 raise IntegrityError("the run has no such part", where=f"part {ordinal}")
@@ -109,9 +112,10 @@ class DuckDBReader:
         """
         with mapped_errors(self._path, "reading"), self._cursor() as cursor:
             rows = cursor.execute(_READ_SALTS, [first, last]).fetchall()
-        if not all(isinstance(salt, bytes) for (salt,) in rows):
+        salts = salts_of(rows)
+        if salts is None:
             raise IntegrityError("a part has no salt", where=str(self._path))
-        return [salt for (salt,) in rows]
+        return salts
 
     def check_columns(self) -> Iterator[Finding]:
         """Compare every typed column with the header bytes it speaks of.
@@ -124,18 +128,23 @@ class DuckDBReader:
         """
         names = ["seq", *FIELDS]
         columns = ", ".join(f'"{name}"' for name in names)
-        query = f"SELECT raw, {columns} FROM events ORDER BY seq"  # noqa: S608 - our own names
+        query = f"SELECT raw, {columns} FROM events"  # noqa: S608 - our own names
+        # A piece at a time: to put all in order, DuckDB would hold all.
+        pieces = [f"seq >= {n} AND seq < {n + _PIECE}" for n in range(0, self._records, _PIECE)]
+        records = 0
         with mapped_errors(self._path, "reading"), self._cursor() as cursor:
-            try:
-                cursor.execute(query)
-            except (duckdb.BinderException, duckdb.CatalogException):
-                yield Finding(code="column", seq=None, message="the typed columns are not there")
-                return
-            records = 0
-            while rows := cursor.fetchmany(1024):
-                for raw, *values in rows:
-                    records += 1
-                    yield from _compare(raw, dict(zip(names, values, strict=True)))
+            for piece in [*pieces, f"seq < 0 OR seq >= {self._records}"]:
+                try:
+                    cursor.execute(f"{query} WHERE {piece} ORDER BY seq")
+                except (duckdb.BinderException, duckdb.CatalogException):
+                    yield Finding(
+                        code="column", seq=None, message="the typed columns are not there"
+                    )
+                    return
+                while rows := cursor.fetchmany(1024):
+                    for raw, *values in rows:
+                        records += 1
+                        yield from _compare(raw, dict(zip(names, values, strict=True)))
         if records != self._records:
             message = f"{records} rows of typed columns for {self._records} records"
             yield Finding(code="column", seq=None, message=message)

@@ -29,6 +29,7 @@ from replay.log.duckdb_schema import (
     connect,
     create_schema,
     mapped_errors,
+    shed_cache,
     wal_path,
 )
 from replay.log.head import check_head
@@ -94,8 +95,10 @@ class DuckDBStore(DuckDBReader):
             ) from error
         path = directory / LOG_NAME
         lock = RunLock.exclusive(directory)
+        ours = False
         try:
             _refuse_existing(path)
+            ours = True
             with mapped_errors(path, "creating"):
                 connection = connect(path, read_only=False)
                 store = cls(path, lock, connection, writes=True)
@@ -109,13 +112,23 @@ class DuckDBStore(DuckDBReader):
                     connection.close()
                     raise
         except BaseException:
+            if ours:
+                # Half a log would look like a damaged one, and nothing was ever in it.
+                for file in (path, wal_path(path)):
+                    with contextlib.suppress(OSError):
+                        file.unlink()
             lock.release()
             raise
         return store
 
     @classmethod
     def open(
-        cls, directory: Path, *, read_only: bool = True, compare_head: bool = True
+        cls,
+        directory: Path,
+        *,
+        read_only: bool = True,
+        compare_head: bool = True,
+        lock: RunLock | None = None,
     ) -> DuckDBStore:
         """Open the log of a run.
 
@@ -124,6 +137,7 @@ class DuckDBStore(DuckDBReader):
             read_only: read without changing a byte on disk, also after a crash; otherwise take up
                 appending where the log ends, at one read of all headers.
             compare_head: refuse a log that is shorter than its head; a full check reports it.
+            lock: the run's lock, if the caller has it; taken here otherwise.
 
         Raises:
             LogError: there is no log, it is in use, or it was made by a later version.
@@ -132,7 +146,8 @@ class DuckDBStore(DuckDBReader):
         path = directory / LOG_NAME
         if not path.is_file():
             raise LogError("there is no log", where=str(path), hint="check the path")
-        lock = RunLock.shared(directory) if read_only else RunLock.exclusive(directory)
+        if lock is None:
+            lock = RunLock.shared(directory) if read_only else RunLock.exclusive(directory)
         try:
             with mapped_errors(path, "opening"):
                 connection = connect(path, read_only=read_only)
@@ -166,6 +181,10 @@ class DuckDBStore(DuckDBReader):
                 if not self._refusal:
                     self._connection.execute("CHECKPOINT")
             self._refusal = self._refusal or "the log is closed"
+            if self._appender is not None:
+                # Rows of an append that failed: nobody was told of them, and they go with it.
+                with contextlib.suppress(duckdb.Error):
+                    self._appender.clear()
             self._appender = None
             with mapped_errors(self._path, "closing"):
                 self._connection.close()
@@ -219,6 +238,7 @@ class DuckDBStore(DuckDBReader):
         if checkpointing is not None:
             self._checkpointing = None
             self._settle()
+            shed_cache(self._connection)
         if self._wal_bytes() > CHECKPOINT_WAL_BYTES:
             self._checkpointing = _RealThread(
                 target=self._checkpoint, name="ritornello-checkpoint", daemon=True

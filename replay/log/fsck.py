@@ -60,6 +60,7 @@ class RunCheck(msgspec.Struct, frozen=True, kw_only=True):
         head: how the head compares with the store. ``behind`` is what a crash may leave.
         findings: what is wrong, in log order, at most ``FINDINGS_MAX``.
         omitted: findings beyond that number.
+        observed: whether another tool saw the run, so that no replay can confirm it.
     """
 
     integrity: Literal["ok", "failed"]
@@ -74,6 +75,7 @@ class RunCheck(msgspec.Struct, frozen=True, kw_only=True):
     head: HeadState
     findings: tuple[Finding, ...]
     omitted: int = 0
+    observed: bool = False
 
 
 def check(reader: LogReader, *, head: Checkpoint | None = None) -> RunCheck:
@@ -123,6 +125,7 @@ def check(reader: LogReader, *, head: Checkpoint | None = None) -> RunCheck:
         head=head_state,
         findings=tuple(records.findings),
         omitted=records.omitted,
+        observed=records.observed,
     )
 
 

@@ -9,6 +9,7 @@ no contradiction.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -47,8 +48,10 @@ def write_head(directory: Path, checkpoint: Checkpoint) -> None:
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            # One write of some hundred bytes is whole or an error.
-            os.write(descriptor, checkpoint.body())
+            body = checkpoint.body()
+            # A disk or a limit that leaves room for a piece takes that, and says so by its size.
+            if os.write(descriptor, body) != len(body):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
         os.rename(temporary, path)  # noqa: PTH104

@@ -34,6 +34,21 @@ class RunLock:
         Raises:
             LogError: someone holds it (names the process), or the directory cannot be written.
         """
+        lock = cls.claim(directory)
+        try:
+            lock.sign()
+        except LogError:
+            lock.release()
+            raise
+        return lock
+
+    @classmethod
+    def claim(cls, directory: Path) -> RunLock:
+        """Take the lock for writing and change no byte yet; :meth:`sign` says who has it.
+
+        Raises:
+            LogError: someone holds it, or the directory cannot be written.
+        """
         path = directory / LOCK_NAME
         try:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -41,15 +56,28 @@ class RunLock:
             raise _unusable(path, error) from error
         try:
             _lock(descriptor, fcntl.LOCK_EX, path)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, b"%d\n" % os.getpid(), 0)
-        except OSError as error:
-            os.close(descriptor)
-            raise _unusable(path, error) from error
         except LogError:
             os.close(descriptor)
             raise
         return cls(descriptor, path)
+
+    def sign(self) -> None:
+        """Write into the lock's file which process holds it.
+
+        Raises:
+            LogError: it cannot be written.
+        """
+        if self._descriptor is None:
+            return
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, b"%d\n" % os.getpid(), 0)
+        except OSError as error:
+            raise _unusable(self._path, error) from error
+
+    def borrowed(self) -> RunLock:
+        """Return a lock for whoever works under this one; giving it back changes nothing."""
+        return RunLock(None, self._path)
 
     @classmethod
     def shared(cls, directory: Path) -> RunLock:
@@ -117,8 +145,21 @@ def _holder(descriptor: int, *, reading: bool) -> str:
         else:
             return "the run is being read by another process"
     digits = os.pread(descriptor, 20, 0).strip()
-    process = f"process {int(digits)}" if digits.isdigit() else "another process"
+    # The name may be that of a writer that is gone: a resume that has not begun to write signs it
+    # later.
+    named = digits.isdigit() and _is_there(int(digits))
+    process = f"process {int(digits)}" if named else "another process"
     return f"the run is being written by {process}"
+
+
+def _is_there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _unusable(path: Path, error: OSError) -> LogError:

@@ -46,6 +46,7 @@ _PREFIX_BYTES_MAX: Final = len(_KIND_KEY) + 41
 _KINDS_MAX: Final = 256
 _FRAMING: Final = frozenset({"RunStarted", "RunSealed"})
 _SALTS: Final = frozenset({0, SALT_BYTES})
+_NO_HOLDERS: Final = (None, None, None)
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +84,7 @@ class RecordChecker:
         self.findings: list[Finding] = []
         self.omitted = 0
         self.run: str | None = None
+        self.observed = False
         self.sealed_at = -1
         self.inputs = self.derived = self.unknown_kinds = 0
         self.holes: Counter[str] = Counter(erased=0, withheld=0, missing=0)
@@ -222,6 +224,9 @@ class RecordChecker:
         answers = header.answers
         if answers is not None and (answers >= seq or role == "derived"):
             self.report("answers", seq, "it claims to answer, but cannot")
+        holders = header.origin, header.principal, header.resource
+        if holders != _NO_HOLDERS and any(holder and holder > seq for holder in holders):
+            self.report("reference", seq, "it refers to a record that comes later")
         if header.task >= seq > 0:
             self.report("task", seq, f"its task was spawned by record {header.task}")
         if not usual:
@@ -339,5 +344,6 @@ class RecordChecker:
             return
         if isinstance(payload, RunStarted):
             self.run = payload.run
+            self.observed = bool(payload.observed)
         elif isinstance(payload, RunSealed) and payload.events != seq + 1:
             self.report("seal", seq, f"it seals {payload.events} records, but {seq + 1} are here")

@@ -23,7 +23,14 @@ from pathlib import Path
 from typing import Final
 
 from replay.errors import LogError, NotFoundError, UsageError
-from replay.events.workspace_kinds import RunClosed, RunExported, RunImported, RunRegistered
+from replay.events.workspace_kinds import (
+    RunClosed,
+    RunExported,
+    RunImported,
+    RunRegistered,
+    RunResumed,
+)
+from replay.log.excerpt import Excerpt, excerpt_of
 from replay.log.frames import flush_directory
 from replay.log.workspace_check import (
     RunSummary,
@@ -140,11 +147,25 @@ class Workspace:
         """
         self._log.append(RunClosed(run=run_id, size=size, root=root.hex(), reason=reason), now_us)
 
+    def resumed(self, run_id: str, size: int, root: bytes, now_us: int) -> None:
+        """Enter that an open run goes on, durably, before it does; errors as :meth:`close_run`."""
+        self._log.append(RunResumed(run=run_id, size=size, root=root.hex()), now_us)
+
     def exported(self, run_id: str, size: int, root: bytes, manifest: str, now_us: int) -> None:
         """Enter that a bundle of a run was written; errors as :meth:`close_run`."""
         self._log.append(
             RunExported(run=run_id, size=size, root=root.hex(), manifest=manifest), now_us
         )
+
+    def excerpt(self, run_id: str) -> Excerpt | None:
+        """Return what the log says about a run, with proofs; None if it says nothing.
+
+        Raises:
+            IntegrityError: a record of the workspace log cannot be read.
+            LogError: the disk refuses.
+        """
+        entries, _ = self._log.entries()
+        return excerpt_of(entries, run_id)
 
     def runs(self) -> tuple[RunSummary, ...]:
         """Return the runs in the order in which they were entered.

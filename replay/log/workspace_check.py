@@ -21,6 +21,7 @@ from replay.events.workspace_kinds import (
     RunExported,
     RunImported,
     RunRegistered,
+    RunResumed,
 )
 from replay.log.fsck import check_workspace_records
 from replay.log.lock import LOCK_NAME
@@ -50,6 +51,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
         root: hex root over them, once known.
         reason: why it ended.
         exports: how many bundles of it were written.
+        resumes: how often it went on after a crash.
         present: whether its directory is there.
     """
 
@@ -62,6 +64,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     root: str | None = None
     reason: str | None = None
     exports: int = 0
+    resumes: int = 0
     present: bool = False
 
 
@@ -144,6 +147,9 @@ def summarize(entries: Iterable[Entry], runs: Path) -> tuple[RunSummary, ...]:
                 root=payload.root,
                 reason=payload.reason,
             )
+        elif isinstance(payload, RunResumed) and payload.run in found:
+            run = found[payload.run]
+            found[payload.run] = msgspec.structs.replace(run, resumes=run.resumes + 1)
         elif isinstance(payload, RunExported) and payload.run in found:
             run = found[payload.run]
             found[payload.run] = msgspec.structs.replace(run, exports=run.exports + 1)
@@ -210,10 +216,13 @@ def _contradictions(entries: Iterable[Entry]) -> Iterator[Finding]:
                 message = f"run {payload.run} was entered before"
                 yield Finding(code="registered-twice", seq=seq, message=message)
             entered.add(payload.run)
-        elif isinstance(payload, RunClosed | RunExported):
+        elif isinstance(payload, RunClosed | RunExported | RunResumed):
             if payload.run not in entered:
                 message = f"run {payload.run} was never entered"
                 yield Finding(code="unregistered", seq=seq, message=message)
+            if isinstance(payload, RunResumed) and payload.run in closed:
+                message = f"run {payload.run} went on after its end"
+                yield Finding(code="resumed-closed", seq=seq, message=message)
             if isinstance(payload, RunClosed):
                 if payload.run in closed:
                     message = f"run {payload.run} was closed before"

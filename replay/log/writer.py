@@ -35,6 +35,9 @@ _put: Final = SimpleQueue.put
 _get: Final = SimpleQueue.get
 _qsize: Final = SimpleQueue.qsize
 _RealThread = Thread
+# A program's own handlers are run when it ends, which is earlier.
+_register: Final = atexit.register
+_unregister: Final = atexit.unregister
 
 #: One commit takes at most this much; the rest makes the next one.
 _GROUP_RECORDS_MAX: Final = 16_384
@@ -71,7 +74,7 @@ class Writer:
         on_commit: Callable[[int, bytes], None] | None = None,
         on_failure: Callable[[LogError], None] | None = None,
         frontier: Frontier | None = None,
-        linger_ms: int = 20,
+        linger_ms: int = 50,
     ) -> None:
         self._store = store
         self._linger = linger_ms / 1000
@@ -110,7 +113,7 @@ class Writer:
         _writers.add(self)
         self._thread.start()
         # A program that ends without closing would cut the thread off in the middle of a commit.
-        atexit.register(self._close_at_exit)
+        _register(self._close_at_exit)
 
     @property
     def durable(self) -> int:
@@ -199,13 +202,14 @@ class Writer:
         """Make durable what was submitted and end the thread. Closing twice is harmless.
 
         Raises:
-            LogError: records were lost, and neither a hook nor another call has said so yet.
+            LogError: the writer has failed, and no call has said so yet: the hook may have been
+                called when nobody listened any more.
         """
         self._closed = True
         _put(self._queue, None)
         _put(self._nudges, None)
         self._thread.join()
-        atexit.unregister(self._close_at_exit)
+        _unregister(self._close_at_exit)
         if self._failed is None and self._durable != self._submitted:
             self._failed = LogError("records were submitted while the writer was closing")
         if self._failed is not None and not self._told:
@@ -325,7 +329,6 @@ class Writer:
                 gate.release()
             self._gates.clear()
         if self._on_failure is not None:
-            self._told = True
             self._on_failure(failure)
 
 

@@ -151,12 +151,12 @@ class Recorder:
 
     # --- inputs -------------------------------------------------------------------------------
 
-    def note(self, payload: Payload) -> int:
+    def note(self, payload: Payload, body: bytes | None = None) -> int:
         """Record something about the run that the program does not see."""
         self._check_halted()
         self._before()
         draft = self._draft(self.scheduler.actor(), kind_of(payload))
-        self._commit(draft, payload, None, "ok")
+        self._commit(draft, payload, body, "ok")
         return draft.seq
 
     def answer(self, payload: Payload, body: bytes | None) -> int:
@@ -302,8 +302,8 @@ class Recorder:
     # --- the one way to a record --------------------------------------------------------------
 
     def _check_halted(self) -> None:
-        if self.scheduler.halted is not None:
-            raise Halted from self.scheduler.halted
+        if self.scheduler.halted is not None and (stopped := self.scheduler.stopped()):
+            raise Halted from stopped
 
     def _before(self) -> None:
         """Close what another record closes: open group, pending output, announced spawns."""

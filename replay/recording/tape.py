@@ -15,8 +15,10 @@ __all__ = ["LiveTape", "Tape"]
 class Tape(Protocol):
     """Takes records in order of their seq."""
 
-    #: Whether places in the user's program are wanted with the records.
-    wants_places: bool
+    @property
+    def wants_places(self) -> bool:
+        """Whether places in the user's program are wanted with the records."""
+        ...
 
     def take(self, kind: str, raw: bytes) -> bool:
         """Take the next record by its header bytes alone; False asks for the whole record."""

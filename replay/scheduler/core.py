@@ -94,7 +94,9 @@ class Scheduler:
         self.now = start
         self.root = Actor(None, 0)
         self.root.number = 0
+        #: Those that have not ended, the main thread first; and how many there were.
         self.participants = [Participant(0, self.root)]
+        self.joined = 1
         self.participants[0].ident = get_ident()
         self.current = self.participants[0]
         #: What set the program going: "start", "delivery", "timer" or "busy".
@@ -107,6 +109,8 @@ class Scheduler:
         #: Set while engine code runs on a participant's thread: the doors let it through.
         self.inside = False
         self.halted: BaseException | None = None
+        #: The thread that seals a run whose program was stopped, 0 before.
+        self.sealing = 0
         #: Idle points between two collections, 0 for none; and whether they are really made,
         #: which must not be where other runs share the heap.
         self.collect_every = collect_every
@@ -247,6 +251,8 @@ class Scheduler:
         if not participant.alive:
             return  # it was given up, and has ended after all: the baton is another's
         participant.alive = False
+        if participant in self.participants:
+            self.participants.remove(participant)
         # Once halted, the main thread lets the others go; those in line may have gone already.
         waits = self._runnable and self.halted is None
         nxt = self._next() if waits else self.participants[0]
@@ -360,6 +366,10 @@ class Scheduler:
         """Stop the program: every wait from now on raises. The first reason stands."""
         if self.halted is None:
             self.halted = reason
+
+    def stopped(self) -> BaseException | None:
+        """Return why the calling thread may do nothing any more; the one that seals the run may."""
+        return None if self.sealing == get_ident() else self.halted
 
     def start(self) -> None:
         """Begin: garbage is collected at counted points only, from here on."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from replay.scheduler.actor import Actor
 
-__all__ = ["FAR", "Halted", "Inputs", "Ledger", "Nudged", "Stalled"]
+__all__ = ["FAR", "Halted", "Inputs", "Ledger", "Nudged", "Stalled", "Terminated"]
 
 #: A loop time that never comes, in microseconds.
 FAR = 2**62
@@ -23,6 +23,17 @@ class Halted(BaseException):
 
 class Stalled(Exception):
     """No participant can run, no timer is set and no input can ever come."""
+
+
+class Terminated(SystemExit):
+    """A signal ended the program, which does not handle it.
+
+    Args:
+        number: of the signal; the process ends with 128 more, as shells count.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
 
 
 class Nudged(Exception):

@@ -28,15 +28,13 @@ class Started:
 
     Attributes:
         participant: its place in the schedule.
-        waited_for: whether the program does not end before it does.
         ended: whether all it did is done.
     """
 
-    __slots__ = ("ended", "joiners", "participant", "waited_for")
+    __slots__ = ("ended", "joiners", "participant")
 
-    def __init__(self, participant: Participant, *, waited_for: bool) -> None:
+    def __init__(self, participant: Participant) -> None:
         self.participant = participant
-        self.waited_for = waited_for
         self.ended = False
         self.joiners: list[tuple[Participant, deque[object]]] = []
 
@@ -58,7 +56,8 @@ class Threads:
         self.on_end: Callable[[], None] = lambda: None
         #: Makes what stands about the program's end wait: thread pools are shut down here.
         self.before_end: list[Callable[[], None]] = []
-        self._started: list[Started] = []
+        #: Threads that have not ended and without which the program does not end.
+        self._waited_for: list[Started] = []
 
     def start(
         self,
@@ -80,16 +79,17 @@ class Threads:
             The thread, and what ``launch`` returned.
         """
         scheduler = self.scheduler
-        number = len(scheduler.participants)
+        number = scheduler.joined
         actor = Actor(scheduler.actor(), number)
         participant = Participant(number, actor)
         # Recorded first: a replay may stop here, and then there is no thread to wait for.
         scheduler.ledger.thread_started(actor, label)
-        started = Started(participant, waited_for=waited_for)
+        started = Started(participant)
 
         def body() -> None:
             self._body(started, run)
 
+        scheduler.joined += 1
         scheduler.participants.append(participant)
         before, scheduler.inside = scheduler.inside, True
         try:
@@ -97,11 +97,13 @@ class Threads:
             launched = launch(body)
         except BaseException:
             participant.alive = False
+            scheduler.participants.remove(participant)
             started.ended = True
             raise
         finally:
             scheduler.inside = before
-        self._started.append(started)
+        if waited_for:
+            self._waited_for.append(started)
         scheduler.wake(participant)
         return started, launched
 
@@ -125,6 +127,8 @@ class Threads:
         except BaseException as failed:  # noqa: BLE001 - a thread that keeps the baton hangs all
             scheduler.halt(failed)
         started.ended = True
+        if started in self._waited_for:
+            self._waited_for.remove(started)
         for participant, marks in started.joiners:
             marks.append(True)
             scheduler.wake(participant)
@@ -159,8 +163,7 @@ class Threads:
         """Wait for what the program does not end without; called on its main thread."""
         while self.before_end:
             self.before_end.pop(0)()
-        for started in self._started:  # which may grow meanwhile
-            if started.waited_for and not started.ended:
-                self.wait_end(started, None)
+        while self._waited_for:  # which may grow meanwhile
+            self.wait_end(self._waited_for[0], None)
         if self.before_end:
             self.finish()

@@ -10,6 +10,7 @@ import msgspec
 from replay.errors import WorkflowError
 from replay.events.kinds import Failure, RunEnded, RunSealed
 from replay.recording.place import place_of
+from replay.scheduler.ports import Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from replay.events.kinds import Payload
     from replay.recording.recorder import Recorder
 
-__all__ = ["Reason", "end_run", "stalled_error"]
+__all__ = ["Reason", "end_run", "stalled_error", "unloadable_by"]
 
 _EXIT_CODE_BOUND: Final = 1 << 31
 Reason = Literal["completed", "failed", "cancelled"]
@@ -29,6 +30,7 @@ def end_run(
     value: object,
     error: BaseException | None,
     notes: Callable[[], Iterable[Payload]],
+    code: Callable[[], tuple[Payload, bytes | None] | None] = lambda: None,
 ) -> Reason:
     """Record how the program ended, and seal the run; return the reason of the seal.
 
@@ -37,10 +39,11 @@ def end_run(
         value: what the program returned.
         error: what it raised, if it did.
         notes: gives what is to be noted about the run as a whole, once the end is on record.
+        code: gives the note of the program's source, and its body.
     """
     reason: Reason = "completed"
     outcome: Outcome = "ok"
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | Terminated):
         reason, outcome = "cancelled", "cancelled"
     elif isinstance(error, SystemExit):
         if _exit_code(error) != 0:
@@ -52,6 +55,8 @@ def end_run(
     recorder.derive(_ended(value, error), actor=root, outcome=outcome, where=where)
     for payload in notes():
         recorder.note(payload)
+    if (source := code()) is not None:
+        recorder.note(*source)
     recorder.derive(RunSealed(reason=reason, events=recorder.size + 1), actor=root)
     return reason
 
@@ -62,6 +67,21 @@ def stalled_error() -> WorkflowError:
         "the program waits for something that can never come",
         hint="a future nobody completes, or a lock nobody releases",
     )
+
+
+def unloadable_by(error: BaseException) -> str | None:
+    """Return what kept Python from loading the program, None if that is not how it ended.
+
+    A file of it that is no Python, or a module or name that it imports and that is not there.
+    """
+    if isinstance(error, SyntaxError):
+        # Text that the program itself compiles has a name in angle brackets.
+        if not error.filename or error.filename.startswith("<"):
+            return None
+        return f"{type(error).__name__} in {error.filename}, line {error.lineno}"
+    if isinstance(error, ImportError):
+        return f"{type(error).__name__}: {error.msg}"
+    return None
 
 
 def _ended(value: object, error: BaseException | None) -> RunEnded:

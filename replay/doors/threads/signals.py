@@ -19,7 +19,7 @@ from replay.doors.counted import CountedDoor
 from replay.doors.exchanging.functions import ModuleFunctionExchange
 from replay.doors.exchanging.rebinding import FunctionExchange
 from replay.errors import UsageError
-from replay.scheduler.ports import Halted
+from replay.scheduler.ports import Halted, Terminated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,6 +69,37 @@ class RunSignals:
         context.scheduler.signalled = self._received
         if self._at_main and callable(_get_signal.real(signal.SIGINT)):
             self._install(signal.SIGINT, self._note if context.world.is_live else self._stop)
+        if context.world.is_live:
+            self._take_termination()
+
+    def go_live(self) -> None:
+        """Take the system's signals from here on, as the program's handlers want them."""
+        if not self._at_main:
+            return
+        if threading.current_thread() is not threading.main_thread():
+            # Only there can it be said to the system; it is done when that goes on.
+            self._context.scheduler.interrupts.append(self.go_live)
+            return
+        before, self._context.scheduler.inside = self._context.scheduler.inside, True
+        try:
+            self._install_all()
+        finally:
+            self._context.scheduler.inside = before
+
+    def _install_all(self) -> None:
+        if callable(_get_signal.real(signal.SIGINT)):
+            self._install(signal.SIGINT, self._note)
+        self._take_termination()
+        for name, handler in self._handlers.items():
+            if name not in _PYTHONS:
+                self._install(signal.Signals[name], self._note if callable(handler) else handler)
+                if callable(handler):
+                    self._context.world.await_signals()
+
+    def _take_termination(self) -> None:
+        """Take the request to end over, where it would end the process here and now."""
+        if self._at_main and _get_signal.real(signal.SIGTERM) == signal.SIG_DFL:
+            self._install(signal.SIGTERM, self._note)
 
     def close(self) -> None:
         """Give the process its handlers back."""
@@ -100,7 +131,8 @@ class RunSignals:
         before = self.get(number)
         self._handlers[name] = handler
         if self._at_main and self._context.world.is_live:
-            self._install(number, self._note if callable(handler) else handler)
+            ends = name == "SIGTERM" and handler == signal.SIG_DFL
+            self._install(number, self._note if callable(handler) or ends else handler)
             if callable(handler) and name != "SIGINT":  # that one asyncio always handles
                 self._context.world.await_signals()
         return before
@@ -116,6 +148,10 @@ class RunSignals:
             # Twice, and the program did not idle in between: it is to be stopped all the same.
             # What it did so far is on record, without a seal.
             self._stop(number, frame)
+        if name == "SIGTERM" and name in self._noted and not callable(self.get(number)):
+            # Asked twice; it ends as it would without us, and the run stays open.
+            _set_signal.real(number, signal.SIG_DFL)
+            signal.raise_signal(number)
         self._noted.add(name)
         self._context.world.signal(name)
 
@@ -129,6 +165,8 @@ class RunSignals:
         """A signal entered: its handler runs as soon as the main thread has its turn."""
         self._noted.discard(name)
         handler = self._handlers.get(name, signal.SIG_DFL)
+        if name == "SIGTERM" and handler == signal.SIG_DFL:
+            self._context.scheduler.halt(Terminated(signal.SIGTERM))
         if not callable(handler):
             return
         scheduler = self._context.scheduler

@@ -56,7 +56,7 @@ ROLES = {
         "ToolCalled",
         "ToolReturned",
     ],
-    "noted": ["CaptureGap", "RunStarted", "SecretRegistered", "SecretSuspected"],
+    "noted": ["CaptureGap", "CodeLoaded", "RunStarted", "SecretRegistered", "SecretSuspected"],
 }
 
 

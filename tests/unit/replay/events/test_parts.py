@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import replay.events.parts as parts_module
 from replay.errors import IntegrityError
 from replay.events.digest import part_commitment, payload_commitment
 from replay.events.entry import Part
@@ -49,6 +50,50 @@ def test_recorded_salts_lead_to_the_recorded_commitments(payloads):
     replaying = PartTable(salts.__getitem__)
 
     assert [replaying.commit(pieces) for pieces in payloads] == recorded
+
+
+@given(st.lists(st.lists(st.sampled_from([b"a", b"b", b"c", b"d", b"e"]), min_size=1, max_size=3)))
+def test_a_table_finds_the_last_parts_and_forgets_the_others(payloads):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts_module, "FOUND_AGAIN_MAX", 3)
+        table, resumed = PartTable(salt_for), PartTable(salt_for)
+        known: list[bytes] = []
+        for pieces in payloads:
+            refs, brought, _, _ = committed = table.commit(pieces)
+            again = [part.data for part in brought]
+            for ref, piece in zip(refs, pieces, strict=True):
+                if again and ref == len(known):
+                    assert piece not in known[-3:]
+                    known.append(piece)
+                    assert again.pop(0) == piece
+                else:
+                    assert ref >= len(known) - 3
+                assert known[ref] == piece
+            assert resumed.commit(pieces) == committed
+            resumed = PartTable(salt_for)
+            for ordinal, data in enumerate(known):
+                salt = salt_for(ordinal)
+                commitment = part_commitment(salt, data)
+                resumed.known(
+                    Part(
+                        ordinal=ordinal,
+                        salt=salt,
+                        commitment=commitment,
+                        size=len(data),
+                        data=data,
+                    )
+                )
+
+
+def test_the_memory_of_a_table_is_bounded(monkeypatch):
+    monkeypatch.setattr(parts_module, "FOUND_AGAIN_MAX", 100)
+    table = PartTable(salt_for)
+    for number in range(10_000):
+        table.commit([b"%d" % number])
+
+    assert len(table) == 10_000
+    assert len(table._ordinals) <= 201
+    assert len(table._listed) <= 201 * 40
 
 
 @given(PAYLOADS, PAYLOADS)

@@ -67,7 +67,8 @@ class TestSplitting:
     def test_a_small_payload_is_one_part(self):
         assert split(HEAD, None) == [HEAD]
         assert split(HEAD, b"") == [HEAD + b"\n"]
-        assert split(HEAD, b"plain") == [HEAD + b"\n", b"plain"]
+        assert split(HEAD, b"plain") == [HEAD + b"\nplain"]
+        assert split(HEAD, bytes(1025)) == [HEAD + b"\n", bytes(1025)]
 
     @pytest.mark.parametrize("name", ["messages", "contents", "input"])
     def test_a_conversation_is_cut_at_its_messages(self, name):
@@ -134,19 +135,37 @@ class TestSplitting:
         assert len(brought) <= 3
         assert len(refs) > 30
 
+    def test_a_long_message_shares_all_but_the_changed_place(self):
+        choose = random.Random(1)
+        words = [f"word{choose.randrange(10**6)}" for _ in range(10_000)]
+        table = PartTable(salt_for)
+        for _ in range(2):
+            message = {"role": "user", "content": " ".join(words)}
+            body = json.dumps({"model": "m", "messages": [message]}).encode()
+            _, brought, _, _ = table.commit(split(HEAD, body))
+            words.insert(5_000, "inserted")
+
+        assert len(brought) <= 3
+
+    def test_text_without_blanks_is_cut_by_its_content_too(self):
+        choose = random.Random(1)
+        letters = [chr(choose.randrange(0x4E00, 0x9000)) for _ in range(60_000)]
+        table = PartTable(salt_for)
+        table.commit(split(HEAD, "".join(letters).encode()))
+
+        letters.insert(30_000, "\u4e2d")
+        _, brought, _, _ = table.commit(split(HEAD, "".join(letters).encode()))
+
+        assert len(brought) <= 3
+
     def test_the_cuts_are_frozen(self):
         """A replay cuts again: another cut is another commitment, so a new splitter version."""
         choose = random.Random(7)
-        body = " ".join(str(choose.randrange(10**9)) for _ in range(8000)).encode()
+        body = " ".join(str(choose.randrange(10**9)) for _ in range(2000)).encode()
+        message = b'{"messages":["' + body[: 17 << 10] + b'"]}'
 
-        assert [len(piece) for piece in split(HEAD, body)] == [
-            34,
-            16384,
-            16384,
-            16384,
-            13788,
-            16126,
-        ]
+        assert [len(piece) for piece in split(HEAD, body)] == [34, 2901, 1200, 15641]
+        assert [len(piece) for piece in split(HEAD, message)] == [34, 13, 2902, 14508, 2]
 
 
 class TestReading:

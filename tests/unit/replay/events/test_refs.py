@@ -63,6 +63,28 @@ def test_paths_do_not_mix():
     assert encoder.encode(header(task=0), (1, 2, 3)) == b"\x03\x00\x00"
 
 
+def test_the_end_of_a_task_forgets_its_lists():
+    encoder, decoder = RefsEncoder(), RefsDecoder()
+    lists = [(0, "RequestSent"), (1, "RequestSent"), (0, "TaskEnded"), (0, "RequestSent")]
+
+    stored = [encoder.encode(header(task=task, kind=kind), (1, 2, 3)) for task, kind in lists]
+
+    assert [each[0] for each in stored] == [0, 0, 0, 0]
+    assert encoder.encode(header(task=1, kind="RequestSent"), (1, 2, 3)) == b"\x03\x00\x00"
+    for (task, kind), each in zip(lists, stored, strict=True):
+        assert decoder.decode(header(task=task, kind=kind), each) == (1, 2, 3)
+
+
+def test_a_run_of_many_tasks_keeps_few_lists():
+    encoder, decoder = RefsEncoder(), RefsDecoder()
+    for task in range(1000):
+        for kind in ("RequestSent", "TaskEnded"):
+            here = header(task=task, kind=kind)
+            decoder.decode(here, encoder.encode(here, (task, task + 1)))
+
+    assert encoder._previous == decoder._previous == {}
+
+
 @pytest.mark.parametrize(
     "stored",
     [

@@ -7,6 +7,7 @@ import pytest
 
 from replay.errors import IntegrityError, LogError
 from replay.events.kinds import EffectReturned, EffectStarted, RunSealed, TaskEnded
+from replay.events.payload import encode_head
 from replay.log.fsck import check
 from replay.log.memory import MemoryStore
 from replay.log.record_check import FINDINGS_MAX
@@ -121,6 +122,14 @@ class TestHeader:
 
         assert codes(check(reader)) == ["task"]
 
+    @pytest.mark.parametrize("field", ["origin", "principal", "resource"])
+    def test_what_a_header_refers_to_has_been(self, run, field):
+        reader = with_entry(run, 3, changed(run.entries[3], **{field: 3}))
+        assert codes(check(reader)) == []
+
+        reader = with_entry(run, 3, changed(run.entries[3], **{field: 4}))
+        assert codes(check(reader)) == ["reference"]
+
 
 class TestAnswers:
     def test_an_input_answers_an_earlier_record(self, run):
@@ -177,11 +186,9 @@ class TestPayload:
     def test_a_payload_that_repeats_a_body_says_its_kind_too(self):
         """A program may print what is also the head of a record; the two share a part."""
         run = Recording()
-        run.add(
-            EffectStarted(name="print", arguments=RAW(b"{}")),
-            body=b'{"kind":"TaskEnded","error":null}',
-        )
-        run.add(TaskEnded())
+        head = TaskEnded(error="x" * 2000)
+        run.add(EffectStarted(name="print", arguments=RAW(b"{}")), body=encode_head(head))
+        run.add(head)
 
         assert run.entries[2].brought == ()
         assert codes(check(ListReader(run.seal().entries))) == []
