@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from _thread import LockType
     from types import TracebackType
 
 __all__ = ["OwnCondition", "OwnEvent", "OwnLock"]
@@ -23,12 +24,16 @@ _release: Final = _Lock.release
 
 
 class OwnLock:
-    """A lock that is never scheduled."""
+    """A lock that is never scheduled.
+
+    Args:
+        lock: the one to take; a new one, if not given.
+    """
 
     __slots__ = ("_lock",)
 
-    def __init__(self) -> None:
-        self._lock = allocate_lock()
+    def __init__(self, lock: LockType | None = None) -> None:
+        self._lock = lock or allocate_lock()
 
     def acquire(self, timeout_s: float = -1) -> bool:
         """Take the lock; return False if it was not free in time."""

@@ -8,6 +8,7 @@ import contextvars
 import gc
 import random
 import sys
+from _thread import get_ident
 from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -28,6 +29,7 @@ from replay.doors.threads.pools import PoolDoor
 from replay.doors.threads.signals import SignalDoor, signals_of
 from replay.doors.threads.sleeping import SleepDoor
 from replay.doors.threads.starting import ThreadDoor
+from replay.doors.threads.tracers import spare_tracers
 from replay.doors.transports import TransportDoor, refuse_connection
 from replay.errors import UsageError
 from replay.events.kinds import CancelRequested, SignalReceived
@@ -35,7 +37,7 @@ from replay.files.door import FilesDoor
 from replay.files.program_files import Files
 from replay.scheduler import handover
 from replay.scheduler.loop import DeterministicLoop
-from replay.scheduler.ports import Stalled
+from replay.scheduler.ports import Stalled, Terminated
 from replay.scheduler.workers import Workers
 from replay.session.sharing import shared_heap
 from replay.session.watchdog import Watchdog
@@ -101,6 +103,7 @@ class Stage:
         Raises:
             Halted: the scheduler stopped the program.
             Stalled: nothing could ever go on; nothing of the program is left.
+            Terminated: a signal ended the program; likewise.
             BaseException: whatever the program raised.
         """
         try:
@@ -116,11 +119,12 @@ class Stage:
             halted = self.scheduler.halted
             if halted is not None:
                 self._tear_down()
-            if isinstance(halted, Stalled):
+            if isinstance(halted, Stalled | Terminated):
                 # How the program ended, not how the run did: that goes on to its seal, once no
-                # thread of the program is left that could add to it.
+                # thread of the program is left that could add to it. One that would not end is
+                # still halted: this thread alone may make the last records.
                 self._workers.shut_down()
-                self.scheduler.halted = None
+                self.scheduler.sealing = get_ident()
                 self._finish_files()
                 raise halted
 
@@ -176,6 +180,7 @@ class Stage:
             stack.enter_context(no_current_loop())
             _RUST_IDS.install()
             stack.callback(_RUST_IDS.remove)
+            spare_tracers()
             for door in _THREADS:
                 door.install()
                 stack.callback(door.remove)

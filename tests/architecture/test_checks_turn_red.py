@@ -111,6 +111,11 @@ def test_the_coverage_floor_turns_red_below_it(tmp_path, called, expected):
     test = f"import orchestrator, replay\ndef test_x():\n    assert {use}\n"
     (tmp_path / "tests/test_planted.py").write_text(test)
 
-    done = _run("pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--cov", cwd=tmp_path)
+    # Our own plugin would be looked for in the planted package.
+    without = [
+        word for name in ("cacheprovider", "xdist", "ritornello") for word in ("-p", f"no:{name}")
+    ]
+
+    done = _run("pytest", "-q", *without, "--cov", cwd=tmp_path)
 
     assert done.returncode == expected, done.stdout + done.stderr
