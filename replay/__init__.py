@@ -12,20 +12,23 @@ if TYPE_CHECKING:
     from replay.doors.effects import effect
     from replay.doors.secret_values import secret
     from replay.doors.state.mapping import state
-    from replay.session.api import record, replay, replay_keyed
+    from replay.session.api import record, replay, replay_keyed, resume
     from replay.session.keyed import KeyedReport
     from replay.session.record import Recording
     from replay.session.report import Report
+    from replay.session.resumption import Resumption
     from replay.session.workflow import workflow
 
 __all__ = [
     "KeyedReport",
     "Recording",
     "Report",
+    "Resumption",
     "effect",
     "record",
     "replay",
     "replay_keyed",
+    "resume",
     "secret",
     "state",
     "workflow",
@@ -35,12 +38,14 @@ _HOMES = {
     "KeyedReport": "replay.session.keyed",
     "Recording": "replay.session.record",
     "Report": "replay.session.report",
+    "Resumption": "replay.session.resumption",
     "secret": "replay.doors.secret_values",
     "state": "replay.doors.state.mapping",
     "effect": "replay.doors.effects",
     "record": "replay.session.api",
     "replay": "replay.session.api",
     "replay_keyed": "replay.session.api",
+    "resume": "replay.session.api",
     "workflow": "replay.session.workflow",
 }
 

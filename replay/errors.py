@@ -9,6 +9,7 @@
     ├── LogError                the log of a run cannot be opened, locked or made durable
     ├── WorkflowError           the program did what no run can record or repeat
     │   └── HermeticError       the program tried to reach outside during a replay
+    ├── ResumeError             a run cannot go on as it is; not one byte of it was changed
     ├── SecretError             a secret of a form that cannot be replaced (replay.secrets)
     ├── SetupError              this process cannot host a run, or something is in the way
     └── IntegrityError          bytes are not what was recorded; whose fault is unknown
@@ -32,6 +33,7 @@ __all__ = [
     "NotFoundError",
     "ProofError",
     "ReplayError",
+    "ResumeError",
     "SetupError",
     "UsageError",
     "WorkflowError",
@@ -145,6 +147,12 @@ class LogError(ReplayError):
     """The log cannot be opened, locked or written; what was acknowledged before is still there."""
 
     code = "log"
+
+
+class ResumeError(ReplayError):
+    """A stopped run cannot go on as things are; its record is what it was."""
+
+    code = "resume"
 
 
 class SetupError(ReplayError):

@@ -68,6 +68,11 @@ class Comparer:
         self._settle()
         return self._frontier.root()
 
+    def frontier(self) -> Frontier:
+        """Return a copy of the replay's own tree so far."""
+        self._settle()
+        return self._frontier.copy()
+
     @property
     def size(self) -> int:
         """Number of records that were equal so far."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from replay.doors.state.adapter import Adapter
     from replay.doors.surroundings.answering import Answerer
     from replay.events.header import Outcome
-    from replay.events.kinds import Payload
+    from replay.events.kinds import Payload, WireObserved
+    from replay.recording.in_flight import InFlight
     from replay.recording.open_records import Asked
     from replay.recording.recorder import Recorder
     from replay.scheduler.core import Scheduler
@@ -60,11 +61,23 @@ class Post(Protocol):
 class World(Protocol):
     """The other side of the doors: live, or recorded."""
 
-    #: Whether effects really happen.
-    is_live: bool
+    @property
+    def is_live(self) -> bool:
+        """Whether effects really happen."""
+        ...
+
+    @property
+    def begins(self) -> bool:
+        """Whether what is given to `begin` happens, now or ever."""
+        ...
 
     def begin(
-        self, asked: Asked, work: Callable[[Post], Coroutine[Any, Any, None]], *, network: bool
+        self,
+        asked: Asked,
+        work: Callable[[Post], Coroutine[Any, Any, None]],
+        *,
+        network: bool,
+        flight: InFlight,
     ) -> Callable[[], None]:
         """Let an effect happen once all it depends on is durable; return what cancels it.
 
@@ -72,7 +85,12 @@ class World(Protocol):
             asked: the recorded question.
             work: what happens, on the network thread or on the one of effects.
             network: which of the two.
+            flight: what is to become of it, if a crash leaves it without an answer.
         """
+        ...
+
+    def observed(self, asked: Asked, wire: WireObserved) -> None:
+        """Take note of where a request went."""
         ...
 
     def detached(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -121,6 +139,10 @@ class SignalHandlers(Protocol):
 
     def set(self, number: Any, handler: Any) -> Any:
         """Set the handler of a signal; return the one before."""
+        ...
+
+    def go_live(self) -> None:
+        """Let the system's signals reach the program from here on."""
         ...
 
 

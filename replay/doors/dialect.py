@@ -8,13 +8,14 @@ so a dialect has no clock, no file, no network, no state, and imports no vendor 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
+from replay.events.exchange_kinds import FieldRoles
 from replay.events.kinds import Fact
 
-__all__ = ["Dialect", "RequestView", "ResponseView"]
+__all__ = ["Dialect", "NamesFields", "RequestView", "ResponseView"]
 
 
 class RequestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,4 +83,17 @@ class Dialect(Protocol):
 
     def read_response(self, request: RequestView, response: ResponseView) -> tuple[Fact, ...]:
         """Read the response to a request that matches; the response first, then its calls."""
+        ...
+
+
+@runtime_checkable
+class NamesFields(Protocol):
+    """A dialect that also says what the fields of a request are about; for explanations only.
+
+    It derives no record, so a change of the table needs no new version.
+    """
+
+    @property
+    def field_roles(self) -> FieldRoles:
+        """What stands where in the body of a request."""
         ...

@@ -18,7 +18,7 @@ from weakref import WeakSet
 import msgspec
 
 from replay.doors.context import DoorContext, current
-from replay.doors.failures import failure_of, rebuild
+from replay.doors.failures import OutsideError, failure_of, rebuild
 from replay.doors.waiting import Answers
 from replay.errors import UsageError
 from replay.events.kinds import EffectReturned, EffectStarted
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from replay.doors.context import Post
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
+    from replay.recording.in_flight import OnResume
     from replay.recording.open_records import Asked
 
 __all__ = ["effect", "is_effect", "plain_json"]
@@ -92,11 +93,16 @@ def effect(function: Callable[P, T]) -> Callable[P, T]: ...
 
 
 @overload
-def effect(*, name: str | None = None) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
+def effect(
+    *, name: str | None = None, on_resume: OnResume = "ask"
+) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
 
 
 def effect(
-    function: Callable[P, T] | None = None, *, name: str | None = None
+    function: Callable[P, T] | None = None,
+    *,
+    name: str | None = None,
+    on_resume: OnResume = "ask",
 ) -> Callable[P, T] | Callable[[Callable[P, T]], Callable[P, T]]:
     """Make a function an effect: recorded live, answered from the record in a replay.
 
@@ -104,6 +110,8 @@ def effect(
         function: a coroutine function or an ordinary one. It runs outside the schedule, on a
             thread of its own, and must not touch the program's state.
         name: the name in the record; the qualified name if not given.
+        on_resume: what a resume does if a crash left it without an answer: call it ``again``,
+            ``fail`` in the program, or ``ask`` whoever resumes the run.
 
     Returns:
         A function with the same signature.
@@ -113,12 +121,14 @@ def effect(
             by a return annotation that msgspec can decode.
     """
     if function is None:
-        return functools.partial(_make, name=name)
-    return _make(function, name=name)
+        return functools.partial(_make, name=name, on_resume=on_resume)
+    return _make(function, name=name, on_resume=on_resume)
 
 
-def _make(function: Callable[P, T], *, name: str | None) -> Callable[P, T]:
-    spec = _Spec(function, name)
+def _make(function: Callable[P, T], *, name: str | None, on_resume: OnResume) -> Callable[P, T]:
+    if on_resume not in {"again", "fail", "ask"}:
+        raise UsageError("on_resume is again, fail or ask", where=function.__qualname__)
+    spec = _Spec(function, name, on_resume)
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -128,10 +138,10 @@ def _make(function: Callable[P, T], *, name: str | None) -> Callable[P, T]:
                 return await function(*args, **options)
             answers = Answers(asyncio.get_running_loop())
             recorder = context.recorder
-            started = EffectStarted(name=spec.name, arguments=spec.arguments(args, options))
+            started = spec.started(args, options)
             asked = recorder.ask(started, None, answers)
             cancel = None
-            if context.world.is_live:
+            if context.world.begins:
                 cancel = _begin(spec, context, asked, _own(args), _own(options))
             try:
                 payload, _, _ = await answers.next()
@@ -166,14 +176,21 @@ def is_effect(value: object) -> bool:
 class _Spec:
     """What is known about an effect before it is called."""
 
-    def __init__(self, function: Callable[..., Any], name: str | None) -> None:
+    def __init__(self, function: Callable[..., Any], name: str | None, on_resume: OnResume) -> None:
         self.function = function
+        self.on_resume: OnResume = on_resume
         self.name = name or function.__qualname__
         self.signature = inspect.signature(function)
         kinds = {parameter.kind for parameter in self.signature.parameters.values()}
         self._simple = kinds <= {inspect.Parameter.POSITIONAL_OR_KEYWORD}
         self._names = tuple(self.signature.parameters)
         self._decoder: msgspec.json.Decoder[Any] | None = None
+
+    def started(self, args: tuple[Any, ...], options: dict[str, Any]) -> EffectStarted:
+        """Return what is recorded of a call."""
+        return EffectStarted(
+            name=self.name, arguments=self.arguments(args, options), on_resume=self.on_resume
+        )
 
     def arguments(self, args: tuple[Any, ...], options: dict[str, Any]) -> msgspec.Raw:
         """Return the arguments bound to their names, so that spelling does not matter.
@@ -206,6 +223,30 @@ class _Spec:
             raise self._not_plain(value, "it does not survive its recorded form")
         return encoded
 
+    # --- after a crash ------------------------------------------------------------------------
+
+    destination = None
+    carried = b""
+    repeatable = True
+
+    @property
+    def label(self) -> str:
+        """Its name."""
+        return f"effect {self.name}"
+
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        """Do nothing: its body holds what it holds."""
+
+    def failure(self, why: str) -> tuple[EffectReturned, Outcome]:
+        """Return the answer that it failed."""
+        return EffectReturned(failure=failure_of(OutsideError(why))), "error"
+
+    def behind(
+        self, post: Post, scrub: Callable[[bytes], bytes], differs: Callable[[], None]
+    ) -> Post:
+        """Return what was given: there is one answer, and it has not come."""
+        return post
+
     def _make_decoder(self) -> msgspec.json.Decoder[Any]:
         try:
             hint = get_type_hints(self.function).get("return", Any)
@@ -233,7 +274,7 @@ def _begin(
     async def work(post: Post) -> None:
         await _run(post, spec, lambda: _in_context(variables, spec.function, args, options))
 
-    return context.world.begin(asked, work, network=False)
+    return context.world.begin(asked, work, network=False, flight=spec)
 
 
 def _call_sync(
@@ -241,9 +282,9 @@ def _call_sync(
 ) -> Any:
     marks = _Marks(context)
     recorder = context.recorder
-    started = EffectStarted(name=spec.name, arguments=spec.arguments(args, options))
+    started = spec.started(args, options)
     asked = recorder.ask(started, None, marks)
-    if context.world.is_live:
+    if context.world.begins:
         variables = contextvars.copy_context()
         args, options = _own(args), _own(options)
 
@@ -252,7 +293,7 @@ def _call_sync(
             call = functools.partial(variables.run, spec.function, *args, **options)
             await _run(post, spec, lambda: loop.run_in_executor(None, call))
 
-        context.world.begin(asked, work, network=False)
+        context.world.begin(asked, work, network=False, flight=spec)
     context.scheduler.wait(marks.ready)
     recorder.close(asked)
     context.world.finished(asked)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 from replay.events.kind_base import Failure, Names, Pairs, PayloadBase
 
 __all__ = [
     "ChunksReceived",
+    "FieldRole",
+    "FieldRoles",
     "PromptSent",
     "RequestRetried",
     "RequestSent",
@@ -16,6 +20,11 @@ __all__ = [
     "ToolReturned",
     "WireObserved",
 ]
+
+#: What a field of a request to a model is about.
+FieldRole = Literal["prompt", "tool schema", "model"]
+#: (path in the body, with dots and without indexes; what all below it is about).
+FieldRoles: TypeAlias = tuple[tuple[str, FieldRole], ...]
 
 # --- HTTP ---------------------------------------------------------------------------------------
 

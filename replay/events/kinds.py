@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from replay.events.code_kinds import CodeLoaded
 from replay.events.exchange_kinds import (
     ChunksReceived,
     PromptSent,
@@ -42,6 +43,7 @@ __all__ = [
     "CaptureGap",
     "ChunksReceived",
     "ClockAdvanced",
+    "CodeLoaded",
     "EffectCancelled",
     "EffectReturned",
     "EffectStarted",
@@ -106,6 +108,8 @@ class RunStarted(PayloadBase, frozen=True, tag="RunStarted", omit_defaults=True)
         setting: what the program finds without asking, by name: ``zone`` (a `TZ`, or base64 of a
             TZif file), ``locale`` and ``text`` (encoding of files), encoding and error handler of
             ``stdin``, ``stdout``, ``stderr``; and answers that need no reading, by source.
+        observed: what the run was taken from, where another tool saw it and the engine did not
+            record it; such a run can be read and never replayed. Empty for every recorded run.
     """
 
     run: str
@@ -121,6 +125,7 @@ class RunStarted(PayloadBase, frozen=True, tag="RunStarted", omit_defaults=True)
     argv: Names = ()
     adapters: Pairs = ()
     setting: dict[str, str] = msgspec.field(default_factory=dict)
+    observed: Pairs = ()
 
 
 class RunEnded(PayloadBase, frozen=True, tag="RunEnded"):
@@ -234,11 +239,19 @@ class SecretSuspected(PayloadBase, frozen=True, tag="SecretSuspected"):
 # --- effects ------------------------------------------------------------------------------------
 
 
-class EffectStarted(PayloadBase, frozen=True, tag="EffectStarted"):
-    """The program called an effect: name and arguments, bound to its signature."""
+class EffectStarted(PayloadBase, frozen=True, tag="EffectStarted", omit_defaults=True):
+    """The program called an effect: name and arguments, bound to its signature.
+
+    Attributes:
+        name: its name.
+        arguments: JSON object of its arguments by name.
+        on_resume: what is to become of it if a crash leaves it without an answer; absent for
+            ``ask``.
+    """
 
     name: str
     arguments: JsonText
+    on_resume: Literal["again", "fail", "ask"] = "ask"
 
 
 class EffectReturned(PayloadBase, frozen=True, tag="EffectReturned"):
@@ -309,6 +322,7 @@ Payload = (
     | FileRead
     | FileWritten
     | CaptureGap
+    | CodeLoaded
     | StateChanged
 )
 #: Facts are what a dialect may derive.
@@ -350,6 +364,7 @@ _ROLES: Final[dict[type[PayloadBase], Role]] = {
     FileRead: "answered",
     FileWritten: "derived",
     CaptureGap: "noted",
+    CodeLoaded: "noted",
     StateChanged: "derived",
 }
 

@@ -20,6 +20,7 @@ __all__ = [
     "RunExported",
     "RunImported",
     "RunRegistered",
+    "RunResumed",
     "TailCut",
     "WorkspaceCreated",
     "WorkspacePayload",
@@ -67,6 +68,20 @@ class RunClosed(_Payload, frozen=True, tag="RunClosed"):
     reason: str
 
 
+class RunResumed(_Payload, frozen=True, tag="RunResumed"):
+    """A run that had stopped without a seal goes on; durable before anything leaves it again.
+
+    Attributes:
+        run: the run's id.
+        size: number of its records at that moment.
+        root: hex root of the tree over them.
+    """
+
+    run: str
+    size: int
+    root: str
+
+
 class RunExported(_Payload, frozen=True, tag="RunExported"):
     """A bundle of a run was written; ``manifest`` is the hex SHA-256 that names the bundle."""
 
@@ -77,7 +92,7 @@ class RunExported(_Payload, frozen=True, tag="RunExported"):
 
 
 class RunImported(_Payload, frozen=True, tag="RunImported"):
-    """A run came in from a bundle; ``manifest`` is the hex SHA-256 that names the bundle."""
+    """A run came in from a file; ``manifest`` is the hex SHA-256 of the bundle or cassette."""
 
     run: str
     size: int
@@ -92,7 +107,7 @@ class TailCut(_Payload, frozen=True, tag="TailCut"):
 
 
 WorkspacePayload = (
-    WorkspaceCreated | RunRegistered | RunClosed | RunExported | RunImported | TailCut
+    WorkspaceCreated | RunRegistered | RunResumed | RunClosed | RunExported | RunImported | TailCut
 )
 
 #: Every kind of a workspace log by name, with its role.
@@ -101,6 +116,7 @@ WORKSPACE_CATALOGUE: Final[dict[str, Role]] = {
     "RunExported": "noted",
     "RunImported": "noted",
     "RunRegistered": "noted",
+    "RunResumed": "noted",
     "TailCut": "noted",
     "WorkspaceCreated": "noted",
 }

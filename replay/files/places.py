@@ -89,6 +89,11 @@ class Places:
         )
 
     @property
+    def recorded(self) -> str:
+        """The working directory that the run started in."""
+        return self._directory
+
+    @property
     def directory(self) -> str:
         """The program's working directory."""
         return self._changed() or self._directory

@@ -35,6 +35,8 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
         recorded_place, replayed_place: user file:line with the await chain, where known.
         candidate: seq of the recorded record nearest to the computed one.
         note: one sentence more.
+        library: module of a library in which the user's code read a clock or the like; empty if it
+            did so itself.
     """
 
     seq: int
@@ -47,6 +49,7 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     replayed_place: str | None = None
     candidate: int | None = None
     note: str = ""
+    library: str = ""
 
     def summary(self) -> str:
         """Return one line: where, what was expected, what came."""

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 from pathlib import Path
 from types import FrameType
 from typing import Final
 
-__all__ = ["PLACES_MAX", "asker", "place", "place_of", "user_frames"]
+__all__ = ["PLACES_MAX", "asker", "is_user_file", "library", "place", "place_of", "user_frames"]
 
 #: Frames of the await chain that are kept.
 PLACES_MAX: Final = 6
 
-_ENGINE: Final = str(Path(__file__).resolve().parent.parent)
+#: This house's packages, also where they lie in a checkout and not among the libraries.
+_ENGINE: Final = tuple(
+    str(Path(__file__).resolve().parents[2] / name) + os.sep
+    for name in ("attestations", "orchestrator", "replay")
+)
 _LIBRARIES: Final = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
 )
@@ -32,7 +37,7 @@ def user_frames(frame: FrameType | None) -> list[tuple[str, int, str]]:
     while frame is not None and len(found) < PLACES_MAX:
         code = frame.f_code
         name = code.co_filename
-        if _is_user(name):
+        if is_user_file(name):
             found.append((name, frame.f_lineno, code.co_name))
         frame = frame.f_back
     return found
@@ -44,7 +49,7 @@ def place_of(error: BaseException) -> str | None:
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        if _is_user(code.co_filename):
+        if is_user_file(code.co_filename):
             found.insert(0, (code.co_filename, trace.tb_lineno, code.co_name))
         trace = trace.tb_next
     return " < ".join(f"{f}:{line} {name}" for f, line, name in found[:PLACES_MAX]) or None
@@ -59,19 +64,30 @@ def asker(frame: FrameType | None) -> str:
     library = ""
     while frame is not None:
         code = frame.f_code
-        if _is_user(code.co_filename):
+        if is_user_file(code.co_filename):
             here = f"{code.co_filename}:{frame.f_lineno} {code.co_name}"
             return f"{library} at {here}" if library else here
-        if not code.co_filename.startswith(("<", _ENGINE)):
+        if not code.co_filename.startswith(("<", *_ENGINE)):
             library = str(frame.f_globals.get("__name__", ""))
         frame = frame.f_back
     return library
 
 
-def _is_user(name: str) -> bool:
+def library(frame: FrameType | None) -> str:
+    """Return the module whose function the user's code called, empty if it did it itself."""
+    found = ""
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
+        if not frame.f_code.co_filename.startswith(("<", *_ENGINE)):
+            found = str(frame.f_globals.get("__name__", ""))
+        frame = frame.f_back
+    return "" if frame is None else found
+
+
+def is_user_file(name: str) -> bool:
+    """Return whether a file is the program's own: not the engine's, Python's or a library's."""
     is_user = _user_files.get(name)
     if is_user is None:
         is_user = _user_files[name] = not (
-            name.startswith(("<", _ENGINE, *_LIBRARIES)) or "site-packages" in name
+            name.startswith(("<", *_ENGINE, *_LIBRARIES)) or "site-packages" in name
         )
     return is_user

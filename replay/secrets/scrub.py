@@ -97,6 +97,23 @@ class Scrubber:
             self._index()
             raise
 
+    def learn(self, secret: Secret) -> None:
+        """Takes the value of a registered secret of which only the surrogate was known.
+
+        Raises:
+            SecretError: The value does not fit its surrogate.
+        """
+        _check_shape(secret)
+        at = [entry.secret.number for entry in self._entries].index(secret.number)
+        before, self._entries[at] = self._entries[at], _Entry(secret)
+        self._index()
+        try:
+            self._check_peace(secret)
+        except SecretError:
+            self._entries[at] = before
+            self._index()
+            raise
+
     def knows(self, text: str) -> bool:
         """Whether a found text is a registered value, or a surrogate, and nothing new."""
         return any(text in (secret.value, secret.surrogate) for secret in self.secrets)

@@ -16,15 +16,17 @@ from replay.session.keyed import KeyedReport
 from replay.session.keyed import replay_keyed as session_keyed
 from replay.session.record import DEFAULT_WORKSPACE, Recording, record_program
 from replay.session.replay import replay_log
+from replay.session.resume import resume_program
+from replay.session.resumption import Choices, Resumption
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from replay.doors.dialect import Dialect
     from replay.session.awaiting import Cancellation
     from replay.session.report import Report
 
-__all__ = ["BUNDLE_SUFFIX", "entry_of", "open_run", "record", "replay", "replay_keyed"]
+__all__ = ["BUNDLE_SUFFIX", "entry_of", "open_run", "record", "replay", "replay_keyed", "resume"]
 
 T = TypeVar("T")
 
@@ -131,6 +133,57 @@ def replay(
             reader.close()
 
     return in_place_or_awaited("replay.replay", work)
+
+
+def resume(
+    run: str | Recording[Any],
+    main: Callable[[], Any],
+    *,
+    workspace: Path | str = DEFAULT_WORKSPACE,
+    again: Iterable[int] = (),
+    fail: Iterable[int] = (),
+    secret_to: Iterable[str] = (),
+    dialects: tuple[Dialect, ...] | None = None,
+) -> Resumption[Any]:
+    """Let a run go on that stopped without a seal, where its record ends.
+
+    The function runs on its recorded inputs first, and each consequence is compared; behind them
+    the world answers, and the run is sealed. In a running event loop it has to be awaited.
+
+    Args:
+        run: a run id or a unique beginning of one, or ``last``.
+        main: the function that was recorded, as it is now.
+        workspace: directory that holds the runs.
+        again: seqs of effects in flight that are done again, whatever they declare.
+        fail: seqs of effects in flight that fail in the program.
+        secret_to: hosts that may get secrets, though the record does not show that they had them.
+        dialects: readings of provider exchanges; those installed, if not given.
+
+    Returns:
+        What came of it. ``result()`` gives what the function returned; where the run did not go
+        on, ``report`` says why, and nothing of it was changed.
+
+    Raises:
+        NotFoundError: there is no such run, or the value of a secret is not there.
+        UsageError: the run is sealed, or came from elsewhere.
+        ResumeError: a file, or a host that would get a secret, is not what it was.
+        IntegrityError: the record is damaged.
+        LogError: the run is being written, or cannot be.
+    """
+    program = _program(main)
+    name = run.run_id if isinstance(run, Recording) else run
+    choices = Choices(again=frozenset(again), fail=frozenset(fail), secret_to=frozenset(secret_to))
+    return in_place_or_awaited(
+        "replay.resume",
+        lambda cancellation: resume_program(
+            program,
+            name,
+            workspace=workspace,
+            choices=choices,
+            dialects=dialects,
+            cancellation=cancellation,
+        ),
+    )
 
 
 def replay_keyed(

@@ -21,6 +21,7 @@ from replay.doors.threads.starting import finish_threads
 from replay.errors import ReplayError, WorkflowError
 from replay.guard.hermetic import Hermetic
 from replay.guard.kernel import die_with_parent
+from replay.guard.process import ProcessGuard
 from replay.log.duckdb_store import DuckDBStore
 from replay.recording.place import place_of
 from replay.scheduler.ports import Halted
@@ -28,11 +29,22 @@ from replay.session.api import open_run
 from replay.session.command_line import Command, engine_root, resolve_tool
 from replay.session.exits import ExitHandlers, exit_code, print_failure
 from replay.session.extensions import load_adapters, load_dialects
-from replay.session.messages import Answer, Call, Failed, Ready, Recorded, Replayed, Task
+from replay.session.messages import (
+    Answer,
+    Call,
+    Failed,
+    Ready,
+    Recorded,
+    Replayed,
+    Resumed,
+    Task,
+)
 from replay.session.parent_death import end_with_pipe
-from replay.session.programs import find_function, load_file, prepare_program, set_up
+from replay.session.program_code import files_of_process
+from replay.session.programs import find_function, load_file, main_file, prepare_program, set_up
 from replay.session.record import record_program
 from replay.session.replay import replay_log
+from replay.session.resume import resume_program
 from replay.session.shadows import refuse_shadows
 from replay.session.workflow import call_with, entry_name
 from replay.version import VERSION
@@ -41,6 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.session.report import Report
+    from replay.session.resumption import ResumptionReport
 
 __all__ = ["main"]
 
@@ -63,7 +76,7 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
     end_with_pipe(incoming)
     # Found before the program's directory stands on the path; a replay imports as a recording does.
     dialects, adapters = load_dialects(), load_adapters()
-    code = 0
+    code, hard = 0, task.action == "replay"
     try:
         if task.action == "record":
             program, entry, arguments = _loaded(task, root, loaded_before)
@@ -74,6 +87,7 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
                 arguments=arguments,
                 dialects=dialects,
                 adapters=adapters,
+                sources=lambda: files_of_process(main_file(task.program)),
             )
             code = exit_code(recording.error)
             print_failure(recording.error)
@@ -88,6 +102,11 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
                     exit_code=code,
                 ),
             )
+        elif task.action == "resume":
+            resumed = _resume(task, root, loaded_before, outgoing)
+            code = resumed.exit_code
+            hard = resumed.report.verdict != "sealed"
+            _say(outgoing, resumed)
         else:
             _say(outgoing, _replay(task, root, loaded_before, outgoing))
     except ReplayError as error:
@@ -105,7 +124,7 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
     except BaseException as error:  # noqa: BLE001 - whatever it is, the launcher has to know
         traceback.print_exc()
         _say(outgoing, Failed(error="", message=f"{type(error).__name__}: {error}"))
-    _end(code, hard=task.action == "replay")
+    _end(code, hard=hard)
 
 
 def _heard(descriptor: int) -> Task:
@@ -205,6 +224,37 @@ def _give_up(outgoing: int, report: Report) -> None:
     """Report on a program that was stopped and does not end, and end the process."""
     _say(outgoing, Replayed(report=report))
     _end(0, hard=True)
+
+
+def _resume(task: Task, root: str, loaded_before: frozenset[str], outgoing: int) -> Resumed:
+    """Run the program on its record, guarded until that ends, and live from there on."""
+    guard = ProcessGuard()
+    with guard:  # its imports belong to the recorded part
+        program, _, _ = _loaded(task, root, loaded_before)
+
+    def give_up(report: ResumptionReport) -> None:
+        _say(outgoing, Resumed(report=report, exit_code=0))
+        _end(0, hard=True)
+
+    resumption = resume_program(
+        program,
+        task.run,
+        workspace=task.workspace,
+        choices=task.choices,
+        guard=guard,
+        give_up=give_up,
+        sources=lambda: files_of_process(main_file(task.program)),
+    )
+    recording = resumption.recording
+    code = _code_of_seal(resumption.report) if recording is None else exit_code(recording.error)
+    if recording is not None:
+        print_failure(recording.error)
+    return Resumed(report=resumption.report, exit_code=code)
+
+
+def _code_of_seal(report: ResumptionReport) -> int:
+    """Return how a process ended of which only the seal is known."""
+    return 0 if report.reason in {None, "completed"} else 1
 
 
 def _telling(program: Callable[[], object]) -> Callable[[], object]:

@@ -25,7 +25,8 @@ from replay.session.awaiting import AwaitedAtOnce
 from replay.session.ending import end_run
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.ledger import TaskLedger
-from replay.session.replay import checked_start, write_out
+from replay.session.record_start import checked_start
+from replay.session.replay import write_out
 from replay.session.sharing import on_stage, side_of
 from replay.session.stage import Stage
 from replay.sources.identity import IdentityIndex

@@ -22,9 +22,21 @@ import msgspec
 import replay.errors
 from replay.errors import IntegrityError, NotFoundError, ReplayError, SetupError, UsageError
 from replay.files.overlay import Overlay
+from replay.log.duckdb_store import DuckDBStore
+from replay.log.workspace import Workspace
 from replay.session.api import BUNDLE_SUFFIX, open_run
+from replay.session.child_answers import ChildAnswers
 from replay.session.command_line import Command, engine_root, parse_recorded, refuse_collisions
-from replay.session.messages import Answer, Call, Failed, Ready, Recorded, Replayed, Task
+from replay.session.messages import (
+    Call,
+    Failed,
+    Ready,
+    Recorded,
+    Replayed,
+    Resumed,
+    Task,
+)
+from replay.session.replay import replay_log
 from replay.session.workflow import first_record
 from replay.version import VERSION
 
@@ -32,8 +44,16 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from replay.events.kinds import RunStarted
+    from replay.session.resumption import Choices
 
-__all__ = ["LaunchedProgram", "Surroundings", "launch_recording", "launch_replay", "program_of"]
+__all__ = [
+    "LaunchedProgram",
+    "Surroundings",
+    "launch_recording",
+    "launch_replay",
+    "launch_resume",
+    "program_of",
+]
 
 #: Seconds between two looks at a child that has not said a word.
 _LOOK_S: Final = 0.2
@@ -88,7 +108,7 @@ class LaunchedProgram(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     exit_code: int
-    answer: Recorded | Replayed | None
+    answer: Recorded | Replayed | Resumed | None
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,6 +181,9 @@ def launch_replay(
     reader = open_run(run, workspace=workspace)
     try:
         started = first_record(reader)
+        if started.observed:
+            report = replay_log(reader, lambda: None)  # it says so, and runs nothing
+            return LaunchedProgram(exit_code=0, answer=Replayed(report=report))
     finally:
         reader.close()
     place = (directory or Path.cwd()).absolute()
@@ -186,6 +209,55 @@ def launch_replay(
             output_to_stderr=output_to_stderr,
             surroundings=surroundings,
         )
+
+
+def launch_resume(
+    run: str,
+    workspace: Path,
+    choices: Choices,
+    *,
+    directory: Path | None = None,
+    output_to_stderr: bool = False,
+) -> LaunchedProgram:
+    """Let a stopped run go on in a child process, with the code on disk.
+
+    Args:
+        run: a run of the workspace.
+        workspace: directory that holds the runs.
+        choices: what becomes of effects in flight, and where secrets may go.
+        directory: where the program is started; where it was, if not given.
+        output_to_stderr: let the program's standard output go to standard error.
+
+    Raises:
+        NotFoundError: there is no such run, or its program is not there.
+        ReplayError: it cannot go on.
+    """
+    store = Workspace.open(workspace, create=False).run_directory(run)
+    reader = DuckDBStore.open(store, read_only=True)
+    try:
+        if not reader.size():
+            raise NotFoundError("nothing of the run was recorded", hint="record it anew")
+        started = first_record(reader)
+    finally:
+        reader.close()
+    place = (directory or Path(started.directory)).absolute()
+    if not place.is_dir():
+        raise NotFoundError("there is no such directory", where=str(place), hint="--in DIR")
+    if _HASH_SEED.fullmatch(started.hash_seed) is None:
+        raise IntegrityError(f"{started.hash_seed[:40]!r} is no PYTHONHASHSEED", where="event 0")
+    task = Task(
+        action="resume",
+        program=program_of(started, place),
+        workspace=str(workspace.absolute()),
+        run=store.name,
+        choices=choices,
+    )
+    return _launch(
+        task,
+        hash_seed=started.hash_seed,
+        directory=place,
+        output_to_stderr=output_to_stderr,
+    )
 
 
 def program_of(started: RunStarted, directory: Path) -> Command | Call:
@@ -257,7 +329,7 @@ def _launch(
             os.close(child_in)
             os.close(child_out)
         children.append(process)
-        answers = _Answers(answers_in)
+        answers = ChildAnswers(answers_in)
         # Held open for as long as this process lives: its end is the end of the child.
         with os.fdopen(task_out, "wb") as out:
             while answers.first(_LOOK_S) is None and process.poll() is None:
@@ -286,38 +358,6 @@ def _launch(
         )
     code = status if status >= 0 else 128 - status
     return LaunchedProgram(exit_code=code, answer=None if isinstance(last, Ready) else last)
-
-
-class _Answers:
-    """Reads what the child says, on a thread: a grandchild may keep the pipe open for long."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._lines: list[Answer] = []
-        self._heard = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def first(self, timeout_s: float) -> Answer | None:
-        """Return the first thing said, None if that is nothing yet."""
-        self._heard.wait(timeout_s)
-        return self._lines[0] if self._lines else None
-
-    def wait(self) -> list[Answer]:
-        """Return what was said; the child has ended."""
-        self._thread.join(timeout=30)
-        return list(self._lines)
-
-    def _read(self) -> None:
-        decoder: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
-        # What is no answer of ours ends the talk: the program may have found the pipe.
-        with (
-            os.fdopen(self._descriptor, "rb") as lines,
-            contextlib.suppress(msgspec.MsgspecError),
-        ):
-            for line in lines:
-                self._lines.append(decoder.decode(line))
-                self._heard.set()
 
 
 @contextlib.contextmanager

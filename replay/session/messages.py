@@ -8,8 +8,9 @@ import msgspec
 
 from replay.session.command_line import Command
 from replay.session.report import Report
+from replay.session.resumption import Choices, ResumptionReport
 
-__all__ = ["Answer", "Call", "Failed", "Ready", "Recorded", "Replayed", "Task"]
+__all__ = ["Answer", "Call", "Failed", "Ready", "Recorded", "Replayed", "Resumed", "Task"]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
@@ -30,22 +31,24 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What the child is to do.
 
     Attributes:
-        action: record, or replay.
+        action: record, replay, or resume.
         program: what to run.
         workspace: absolute path of the workspace directory.
         run: what to replay: a run of the workspace, or the absolute path of a bundle.
         keep: where to keep the replay's own log, or None.
         out: an empty directory for the files that a replayed program writes.
         noise: objects to make before the program, so that it lies elsewhere in memory.
+        choices: what whoever resumes a run says.
     """
 
-    action: Literal["record", "replay"]
+    action: Literal["record", "replay", "resume"]
     program: Command | Call
     workspace: str
     run: str = ""
     keep: str | None = None
     out: str = ""
     noise: int = 0
+    choices: Choices = Choices()
 
 
 # A union for msgspec needs tags on all of its members.
@@ -83,6 +86,18 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag="replayed"):
     report: Report
 
 
+class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag="resumed"):
+    """A run went on to its end, or did not.
+
+    Attributes:
+        report: what came of it.
+        exit_code: what the program's process would have ended with.
+    """
+
+    report: ResumptionReport
+    exit_code: int
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """The engine gave up; the fields are those of a :class:`replay.errors.ReplayError`.
 
@@ -96,4 +111,4 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     hint: str = ""
 
 
-Answer = Ready | Recorded | Replayed | Failed
+Answer = Ready | Recorded | Replayed | Resumed | Failed

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from replay.doors.effects import is_effect
 from replay.errors import NotFoundError, UsageError
+from replay.session.messages import Call
 from replay.session.workflow import is_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from replay.session.command_line import Command
-
-__all__ = ["find_function", "load_file", "prepare_program", "set_up"]
+__all__ = ["find_function", "load_file", "main_file", "prepare_program", "set_up"]
 
 
 def set_up(program: Command | Path, root: str) -> None:
@@ -79,6 +79,25 @@ def prepare_program(command: Command) -> Callable[[], None]:
         return lambda: _run_path(place)
     source = _MainLoader(path.read_bytes(), str(path))
     return lambda: _run_main(source, str(path))
+
+
+def main_file(program: Command | Call) -> str | None:
+    """Return the file that ran as ``__main__``, as far as there is one, after the run."""
+    if isinstance(program, Call):
+        return program.file
+    if program.form == "code":
+        return None
+    if program.form != "module":
+        place = program.path or program.target
+        return str(Path(place) / "__main__.py") if Path(place).is_dir() else place
+    for name in (f"{program.target}.__main__", program.target):
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError, AttributeError):
+            continue
+        if spec is not None:
+            return spec.origin
+    return None
 
 
 def _run_module(name: str) -> None:

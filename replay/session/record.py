@@ -34,19 +34,16 @@ from replay.recording.recorder import CHUNKS_BYTES_MAX, READINGS_MAX, Recorder
 from replay.recording.tape import LiveTape
 from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
-from replay.secrets.patterns import (
-    MIN_SECRET_LENGTH,
-    SecretError,
-    find_secret_values,
-    is_secret_name,
-    make_surrogate,
-)
+from replay.secrets.patterns import SecretError, make_surrogate
 from replay.secrets.scrub import Scrubber
 from replay.session.answers import ANSWERS_VERSION, LiveAnswers
 from replay.session.awaiting import AwaitedAtOnce
 from replay.session.ending import Reason, end_run, stalled_error
+from replay.session.environment_secrets import secrets_of_environment
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.ledger import SEED_BYTES, TaskLedger
+from replay.session.outlet import Outlet
+from replay.session.program_code import code_note, files_reached
 from replay.session.sharing import on_stage
 from replay.session.stage import Stage
 from replay.sources.live import BUSY_CALLBACKS, LINGER_US, LiveClock, LiveInputs
@@ -54,11 +51,12 @@ from replay.sources.outside import Arrival, LiveWorld
 from replay.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from replay.doors.dialect import Dialect
     from replay.doors.state.adapter import Adapter
     from replay.doors.surroundings.setting import Setting
+    from replay.events.code_kinds import CodeLoaded
     from replay.events.kinds import SecretRegistered
     from replay.session.awaiting import Cancellation
 
@@ -133,6 +131,7 @@ def record_program(
     adapters: tuple[Adapter, ...] | None = None,
     seed: bytes | None = None,
     cancellation: Cancellation | None = None,
+    sources: Callable[[], list[str]] | None = None,
 ) -> Recording[T]:
     """Run a program and record it.
 
@@ -145,6 +144,8 @@ def record_program(
         adapters: readings of frameworks' state; those installed, if not given.
         seed: 16 bytes that all seeds of the run derive from; from the system if not given.
         cancellation: by which another thread asks the run to end.
+        sources: gives the program's own source files once it has ended; those that the function
+            reaches, if not given.
 
     Returns:
         The sealed run. The program's own exception is in it, not raised.
@@ -194,6 +195,8 @@ def record_program(
             session = _Live(writer, clock, found, seed, flags, setting)
             session.context.adapters = active(named, adapted)
             wake.append(session.wake)
+            loaded = frozenset(sys.modules)
+            session.sources = sources or (lambda: files_reached(program, loaded))
             session.begin(
                 RunStarted(
                     run=run_id,
@@ -236,7 +239,7 @@ def record_program(
 
 def _check_environment() -> None:
     """Refuse a secret that cannot be replaced, before anything of a run is there."""
-    for name, value in _secrets_of_environment():
+    for name, value in secrets_of_environment():
         try:
             make_surrogate(value, os.urandom)
         except SecretError as error:
@@ -246,20 +249,6 @@ def _check_environment() -> None:
                 where=error.message,
                 hint=f"start the run without it: env -u {name} …",
             ) from None
-
-
-def _secrets_of_environment() -> Iterator[tuple[str, str]]:
-    """Yield (name, value) of what is secret by its name, or by the shape of a known key."""
-    for name in sorted(os.environ):
-        value = os.environ[name]
-        if len(value) < MIN_SECRET_LENGTH:
-            continue
-        if is_secret_name(name):
-            yield name, value
-            continue
-        data = value.encode("utf-8", "surrogateescape")
-        for start, end in find_secret_values(data):
-            yield name, data[start:end].decode("ascii")
 
 
 class _Live:
@@ -278,6 +267,8 @@ class _Live:
         self._scrubber = Scrubber()
         tape = LiveTape(writer)
         self._salts = b""
+        self.sources: Callable[[], list[str]]
+        self._start, self._seed, self._directory = clock.start, seed, str(Path.cwd())
         parts = PartTable(self._salt)
         self.recorder = recorder = Recorder(tape, parts, self._scrubber, clock.start)
         self._inputs = inputs = LiveInputs(recorder, clock, writer)
@@ -291,6 +282,7 @@ class _Live:
             collect_full_every=flags["collect_full_every"],
             keep_from=flags["keep_from"],
         )
+        self._outlet = Outlet(self.scheduler, self.wake)
         self._world = LiveWorld(tape, inputs, recorder)
         self.context = context = DoorContext(self.scheduler, recorder, self._world, dialects)
         answers = LiveAnswers(self.scheduler, recorder, clock, setting)
@@ -318,6 +310,20 @@ class _Live:
                 self.scheduler.inside = before
         return self._salts[offset : offset + SALT_BYTES]
 
+    def _code(self) -> tuple[CodeLoaded, bytes]:
+        """Return the note of the program's source; the doors must not answer what reads it."""
+        before, self.scheduler.inside = self.scheduler.inside, True
+        try:
+            return code_note(
+                self.sources(),
+                directory=self._directory,
+                key=self._seed,
+                scrubber=self._scrubber,
+                started_us=self._start,
+            )
+        finally:
+            self.scheduler.inside = before
+
     def wake(self) -> None:
         """Make an idle scheduler look at the writer; called when that has failed."""
         self._inputs.post(None)
@@ -329,7 +335,7 @@ class _Live:
     def begin(self, started: RunStarted) -> None:
         """Record the start and the secrets that the environment holds."""
         found: list[SecretRegistered] = []
-        for name, value in _secrets_of_environment():
+        for name, value in secrets_of_environment():
             registered = self._world.replace(f"env:{name}", value)
             if registered is not None:
                 found.append(registered)
@@ -352,7 +358,8 @@ class _Live:
                     raise
                 except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
                     error = raised
-                reason = end_run(self.recorder, value, error, loaded_gaps)
+                self._outlet.program_ended = True
+                reason = end_run(self.recorder, value, error, loaded_gaps, self._code)
         except Halted as halted:
             raise halted.__cause__ or halted from None
         finally:
@@ -361,14 +368,9 @@ class _Live:
 
     def _pass_on(self, stream: BinaryIO, data: bytes) -> None:
         """Let output out once everything it rests on is durable."""
-
-        def write() -> None:
-            stream.write(data)
-            stream.flush()
-
         self._inputs.let_output()
         # The last record may be open still: it holds inputs that the program has seen already.
-        self._writer.after(self.recorder.size - 1, write)
+        self._writer.after(self.recorder.size - 1, self._outlet.writes(stream, data))
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

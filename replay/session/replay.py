@@ -7,16 +7,13 @@ Nothing live: the world behind the doors is the record. The replay makes a log o
 from __future__ import annotations
 
 import contextlib
-import re
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from replay.compare.comparer import Comparer
 from replay.doors.context import DoorContext
-from replay.doors.libraries import LIBRARY_GAPS
 from replay.doors.state.adapters import absent_adapters, active
 from replay.doors.surroundings.setting import Setting
-from replay.errors import IntegrityError
-from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered
+from replay.events.kinds import RunStarted, SecretRegistered
 from replay.events.parts import PartTable
 from replay.files.overlay import Overlay
 from replay.files.recorded import recorded_files
@@ -30,10 +27,18 @@ from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.scrub import Scrubber
 from replay.session.answers import RecordedAnswers
-from replay.session.ending import end_run, stalled_error
+from replay.session.distributions import versions_here
+from replay.session.ending import end_run, stalled_error, unloadable_by
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.ledger import TaskLedger
 from replay.session.patience import Patience
+from replay.session.record_start import (
+    OBSERVED_NOTE,
+    absent_dialects,
+    is_at_start,
+    is_of_library,
+    started_in,
+)
 from replay.session.report import Report, Verdict
 from replay.session.sharing import on_stage, side_of
 from replay.session.stage import Stage
@@ -54,14 +59,13 @@ if TYPE_CHECKING:
     from replay.recording.divergence import Divergence
     from replay.session.awaiting import Cancellation
 
-__all__ = ["checked_start", "replay_log", "write_out"]
+__all__ = ["replay_log", "write_out"]
 
 T = TypeVar("T")
 _UNCOLLECTED: Final = (
     "the recording collected garbage as it went, which a replay beside other code does not: "
     "replay it with the command"
 )
-_SEED: Final = re.compile("[0-9a-f]{32}")
 
 
 def replay_log(
@@ -106,14 +110,16 @@ def replay_log(
     if checked.integrity != "ok":
         first = checked.findings[0].message if checked.findings else "see verify"
         return _report(checked, "damaged", notes=(first,))
+    if checked.observed:
+        return _report(checked, "incomplete", notes=(OBSERVED_NOTE,))
     history = History(reader)
     try:
-        started = _first_record(history)
+        started = started_in(history)
     except ErasedPayloadError as error:
         return _report(checked, "erased", notes=(str(error),))
     found = load_dialects() if dialects is None else dialects
     adapted = load_adapters() if adapters is None else adapters
-    absent = _absent(started, found) or absent_adapters(started.adapters, adapted)
+    absent = absent_dialects(started, found) or absent_adapters(started.adapters, adapted)
     if absent:
         return _report(checked, "incomplete", run=started.run, notes=(absent,))
     with on_stage() as shared, contextlib.closing(Overlay(out)) as overlay:
@@ -131,40 +137,6 @@ def replay_log(
 
         with Patience(session.scheduler, end):
             return session.play(program, checked, hermetic)
-
-
-def _first_record(history: History) -> RunStarted:
-    entry = history.entry(0)
-    payload = None if entry is None else history.payload(entry)[0]
-    return checked_start(payload)
-
-
-def checked_start(payload: object) -> RunStarted:
-    """Return the start of a run if it is one that a recorder writes.
-
-    Raises:
-        IntegrityError: it is not; a record is hostile.
-    """
-    if not isinstance(payload, RunStarted):
-        raise IntegrityError("the first record is not the start of a run", where="event 0")
-    flags = payload.flags
-    if (
-        _SEED.fullmatch(payload.seed) is None
-        or flags.get("collect_every", -1) < 0
-        or flags.get("collect_full_every", 1) < 1
-        or flags.get("busy_callbacks", 0) < 1
-    ):
-        raise IntegrityError("the start of the run holds no seed or schedule", where="event 0")
-    return payload
-
-
-def _absent(started: RunStarted, dialects: tuple[Dialect, ...]) -> str:
-    """Return a sentence about dialects that the record names and that are not here."""
-    here = {(d.name, str(d.version)) for d in dialects}
-    missing = [
-        f"{name} {version}" for name, version in started.dialects if (name, version) not in here
-    ]
-    return f"dialects not installed: {', '.join(missing)}" if missing else ""
 
 
 class _Recorded:
@@ -217,6 +189,8 @@ class _Recorded:
             started, recorder, answers, answers.directory, inputs=inputs, overlay=overlay
         )
         self._shared = shared
+        self._unloadable: str | None = None
+        self._versions: tuple[tuple[str, str], ...] = ()
         self._stage = Stage(context, answers, seed, write_out, setting, shared=shared)
 
     def _keep(self, entry: Entry) -> None:
@@ -250,6 +224,7 @@ class _Recorded:
             stopped = halted.__cause__ or halted
         except ErasedPayloadError as error:
             stopped = error
+        self._versions = versions_here()
         return self.judge(stopped, checked, hermetic)
 
     def judge(self, stopped: BaseException | None, checked: RunCheck, hermetic: Hermetic) -> Report:
@@ -297,6 +272,9 @@ class _Recorded:
             root != checked.root or self._comparer.size != self._history.size
         ):
             verdict = "diverged"
+        unloadable = self._unloadable if verdict == "diverged" else None
+        if unloadable is not None:
+            notes = (f"the program could not be loaded: {unloadable}", *notes)
         return Report(
             verdict=verdict,
             run=self._started.run,
@@ -309,12 +287,14 @@ class _Recorded:
             inputs_taken=self._inputs.inputs_taken,
             derived_computed=self._comparer.derived_computed,
             divergence=divergence,
+            unloadable=unloadable,
+            versions=self._versions,
             notes=(*notes, *self._overlay.notes(), *hermetic.notes()),
         )
 
     def _copy_notes(self) -> None:
         """Copy what stands about the run before the program's first record."""
-        while (payload := self._inputs.note(_at_start)) is not None:
+        while (payload := self._inputs.note(is_at_start)) is not None:
             if isinstance(payload, SecretRegistered):
                 self.recorder.register_surrogate(payload)
             self.recorder.note(payload)
@@ -335,23 +315,12 @@ class _Recorded:
             raise
         except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
             error = raised
-        end_run(self.recorder, value, error, self._library_notes)
+            self._unloadable = unloadable_by(raised)
+        end_run(self.recorder, value, error, self._library_notes, self._inputs.code)
 
     def _library_notes(self) -> Iterator[Payload]:
-        while (payload := self._inputs.note(_of_library)) is not None:
+        while (payload := self._inputs.note(is_of_library)) is not None:
             yield payload
-
-
-def _at_start(payload: Payload) -> bool:
-    """Return whether a note belongs to the start of a run: itself, or the environment's secrets."""
-    if isinstance(payload, SecretRegistered):
-        return (payload.source or "").startswith("env:")
-    return isinstance(payload, RunStarted)
-
-
-def _of_library(payload: Payload) -> bool:
-    """Return whether a note is about what was loaded when the program ended."""
-    return isinstance(payload, CaptureGap) and payload.what in LIBRARY_GAPS
 
 
 def write_out(stream: BinaryIO, data: bytes) -> None:

@@ -34,6 +34,10 @@ class Report(AwaitedAtOnce, msgspec.Struct, frozen=True, kw_only=True):
         derived_computed: records computed by running the program.
         divergence: the first difference, if there is one.
         notes: whatever else a reader must know, in sentences.
+        versions: (name, version) of Python and of the distributions that the replaying process had
+            loaded when the program had ended.
+        unloadable: why Python could not load the program, where that is what differs: a commit like
+            that says nothing about what it would have done.
     """
 
     verdict: Verdict
@@ -47,4 +51,6 @@ class Report(AwaitedAtOnce, msgspec.Struct, frozen=True, kw_only=True):
     derived_computed: int
     divergence: Divergence | None = None
     notes: tuple[str, ...] = ()
+    unloadable: str | None = None
+    versions: tuple[tuple[str, str], ...] = ()
     refused_attempts: int = 0

@@ -16,6 +16,7 @@ from replay.session.api import open_run
 from replay.session.awaiting import in_place_or_awaited
 from replay.session.record import DEFAULT_WORKSPACE, record_program
 from replay.session.replay import replay_log
+from replay.session.resume import resume_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from replay.session.awaiting import Cancellation
     from replay.session.record import Recording
     from replay.session.report import Report
+    from replay.session.resumption import Resumption
 
 __all__ = [
     "Workflow",
@@ -59,6 +61,10 @@ class Workflow(Protocol, Generic[P, T]):
 
     def replay(self, run: str | Path, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Report:
         """Replay a recorded call, with its recorded arguments; as :func:`replay.replay`."""
+        ...
+
+    def resume(self, run: str, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Resumption[T]:
+        """Let a recorded call go on that stopped; as :func:`replay.resume`."""
         ...
 
 
@@ -104,8 +110,25 @@ def workflow(function: Callable[P, Coroutine[Any, Any, T]]) -> Workflow[P, T]:
 
         return in_place_or_awaited("replay", work)
 
+    def resume(run: str, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Resumption[T]:
+        def work(cancellation: Cancellation) -> Resumption[T]:
+            reader = open_run(run, workspace=workspace)
+            try:
+                recorded = first_record(reader).arguments
+            finally:
+                reader.close()
+            text = recorded[0] if recorded else ""
+            return resume_program(
+                lambda: asyncio.run(call_with(function, text)),
+                run,
+                workspace=workspace,
+                cancellation=cancellation,
+            )
+
+        return in_place_or_awaited("resume", work)
+
     # Attributes of the function itself: it stays a coroutine function for whoever looks.
-    vars(function).update({"record": record, "replay": replay, _MARK: True})
+    vars(function).update({"record": record, "replay": replay, "resume": resume, _MARK: True})
     return cast("Workflow[P, T]", function)
 
 

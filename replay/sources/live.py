@@ -39,11 +39,14 @@ class LiveClock:
     """The claimed clock: wall time at the start plus the monotonic clock since, in microseconds.
 
     A wall clock that is set backwards during a run therefore changes nothing.
+
+    Args:
+        start: the claimed time to begin with; the wall clock's, if not given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: int | None = None) -> None:
         self.monotonic = _clock_ns(_MONOTONIC) // 1000
-        self.start = _clock_ns(time.CLOCK_REALTIME) // 1000
+        self.start = _clock_ns(time.CLOCK_REALTIME) // 1000 if start is None else start
 
     def now(self) -> int:
         """Return the claimed time now."""

@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from replay.events.header import Outcome
-    from replay.events.kinds import Payload
+    from replay.events.kinds import Payload, WireObserved
+    from replay.recording.in_flight import InFlight
     from replay.recording.open_records import Asked
     from replay.recording.recorder import Recorder
     from replay.recording.tape import Tape
     from replay.sources.live import LiveInputs
 
-__all__ = ["EFFECTS", "NETWORK", "Arrival", "LiveWorld", "Outside"]
+__all__ = ["EFFECTS", "NETWORK", "Arrival", "LiveWorld", "Outside", "replace_secret"]
 
 # The engine's own threads; they are started before a run is on stage, and are no part of it.
 _Thread = threading.Thread
@@ -142,6 +143,7 @@ class LiveWorld:
     """Effects really happen, each once everything it depends on is durable."""
 
     is_live = True
+    begins = True
 
     def __init__(self, tape: Tape, inputs: LiveInputs, recorder: Recorder) -> None:
         self._tape = tape
@@ -159,6 +161,7 @@ class LiveWorld:
         work: Callable[[_Posting], Coroutine[Any, Any, None]],
         *,
         network: bool,
+        flight: InFlight,
     ) -> Callable[[], None]:
         """Start work when the question is durable; return what cancels it."""
         seq = asked.seq
@@ -181,6 +184,9 @@ class LiveWorld:
 
         self._tape.after(seq, start)
         return cancel
+
+    def observed(self, asked: Asked, wire: WireObserved) -> None:
+        """Do nothing: what went out is on record."""
 
     def secret(self, source: str, load: Callable[[], str]) -> str:
         """Fetch a value, register it, and return it as it is.
@@ -211,21 +217,7 @@ class LiveWorld:
         Raises:
             SecretError: the value is too short, or of a form that cannot be told apart in text.
         """
-        recorder = self._recorder
-        for known in recorder.scrubber.secrets:
-            if known.value == value:
-                return None
-        scheduler = recorder.scheduler
-        before, scheduler.inside = scheduler.inside, True
-        try:
-            surrogate, public = make_surrogate(value, os.urandom, among=recorder.scrubber.secrets)
-        finally:
-            scheduler.inside = before
-        number = len(recorder.scrubber.secrets)
-        recorder.register(
-            Secret(number=number, source=source, value=value, surrogate=surrogate, public=public)
-        )
-        return SecretRegistered(number=number, source=source, surrogate=surrogate, public=public)
+        return replace_secret(self._recorder, source, value)
 
     def inspect(self, record: int, body: bytes) -> None:
         """Note the secrets that a body held in an encoding, where they could not be replaced."""
@@ -257,6 +249,28 @@ class LiveWorld:
         for stop in list(self._running.values()):
             stop()
         self._running.clear()
+
+
+def replace_secret(recorder: Recorder, source: str, value: str) -> SecretRegistered | None:
+    """Let a surrogate stand for a value; return what is to be noted, None if it is known.
+
+    Raises:
+        SecretError: the value is too short, or of a form that cannot be told apart in text.
+    """
+    for known in recorder.scrubber.secrets:
+        if known.value == value:
+            return None
+    scheduler = recorder.scheduler
+    before, scheduler.inside = scheduler.inside, True
+    try:
+        surrogate, public = make_surrogate(value, os.urandom, among=recorder.scrubber.secrets)
+    finally:
+        scheduler.inside = before
+    number = len(recorder.scrubber.secrets)
+    recorder.register(
+        Secret(number=number, source=source, value=value, surrogate=surrogate, public=public)
+    )
+    return SecretRegistered(number=number, source=source, surrogate=surrogate, public=public)
 
 
 async def _quietly(work: Callable[[], Coroutine[Any, Any, None]]) -> None:

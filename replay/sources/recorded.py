@@ -7,6 +7,7 @@ is not open, is a divergence.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from replay.errors import IntegrityError
@@ -19,7 +20,7 @@ from replay.events.kinds import (
     role_of,
 )
 from replay.recording.divergence import Divergence, FieldChange
-from replay.recording.place import place
+from replay.recording.place import library, place
 from replay.scheduler.ports import FAR, Halted, Stalled
 
 if TYPE_CHECKING:
@@ -120,6 +121,16 @@ class RecordedInputs:
             return FAR
         return entry.header.callbacks
 
+    @property
+    def delivers(self) -> bool:
+        """Whether a delivered input is still to come, or a part of one."""
+        return self._chunks is not None or self._upcoming() is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether the record of readings that was begun has another one."""
+        return self._next_reading < len(self._readings)
+
     def _next_busy(self) -> Entry | None:
         return None if self._chunks is not None else self._upcoming()
 
@@ -201,8 +212,15 @@ class RecordedInputs:
 
     def file(self, path: str) -> tuple[Payload, bytes | None] | None:
         """Return the file that was read at this very point, whichever it was; None if none was."""
+        return self._taken("FileRead")
+
+    def code(self) -> tuple[Payload, bytes | None] | None:
+        """Return the note of the program's source, if it stands at this very point."""
+        return self._taken("CodeLoaded")
+
+    def _taken(self, kind: str) -> tuple[Payload, bytes | None] | None:
         entry = self._history.input(self._recorder.size)
-        if entry is None or entry.header.kind != "FileRead":
+        if entry is None or entry.header.kind != kind:
             return None
         payload, body = self._payload(entry)
         self.inputs_taken += 1
@@ -275,7 +293,9 @@ class RecordedInputs:
                 recorded_kind=kind,
                 replayed_kind="ReadingsTaken",
                 task="",
+                fields=(FieldChange("source", None, source),),
                 replayed_place=place(),
+                library=library(sys._getframe()),
                 note=f"the program read {source} {argument}".strip(),
             )
         )
@@ -307,6 +327,7 @@ class RecordedInputs:
                 task="",
                 fields=tuple(f for f in fields if f.recorded != f.replayed),
                 replayed_place=place(),
+                library=library(sys._getframe()),
                 note=f"reading {self._next_reading} of the record",
             )
         )

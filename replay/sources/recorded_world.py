@@ -14,7 +14,8 @@ from replay.secrets.surrogates import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from replay.events.kinds import Payload
+    from replay.events.kinds import Payload, WireObserved
+    from replay.recording.in_flight import InFlight
     from replay.recording.open_records import Asked
     from replay.recording.recorder import Recorder
 
@@ -25,6 +26,7 @@ class RecordedWorld:
     """Effects do not happen: their answers are in the record."""
 
     is_live = False
+    begins = False
 
     def __init__(
         self,
@@ -89,10 +91,13 @@ class RecordedWorld:
             self._recorder.note(payload)
 
     def begin(
-        self, asked: Asked, work: Callable[..., object], *, network: bool
+        self, asked: Asked, work: Callable[..., object], *, network: bool, flight: InFlight
     ) -> Callable[[], None]:
         """Do nothing; there is nothing to cancel either."""
         return _nothing
+
+    def observed(self, asked: Asked, wire: WireObserved) -> None:
+        """Do nothing."""
 
     def detached(self, work: Callable[..., object]) -> None:
         """Do nothing."""

@@ -11,6 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.doors.failures import failure_of, rebuild
+from replay.doors.http.again import Behind
 from replay.doors.http.wire import (
     credential_values,
     decoded_body,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from replay.doors.dialect import Dialect, RequestView
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
+    from replay.recording.in_flight import OnResume
     from replay.recording.open_records import Asked, Target
 
 __all__ = ["Exchange", "post_failure", "post_head"]
@@ -58,6 +60,8 @@ class Exchange:
         self._head: ResponseStarted | None = None
         self._received: list[bytes] = []
         self._done = False
+        # What goes out: a copy of the program's request.
+        self._wire: Any = None
 
     def ask(
         self,
@@ -83,10 +87,10 @@ class Exchange:
         if dialect is not None:
             for fact in dialect.read_request(view):
                 recorder.derive(fact)
-        if context.world.is_live:
-            outgoing = self._outgoing(request, content)
+        if context.world.begins:
+            self._wire = self._outgoing(request, content)
             self._cancel = context.world.begin(
-                asked, lambda post: work(post, outgoing), network=True
+                asked, lambda post: work(post, self._wire), network=True, flight=self
             )
 
     def response(self, payload: Payload, stream: Any) -> Any:
@@ -112,6 +116,8 @@ class Exchange:
     def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
         """Take an answer: head, chunk or end. What was seen on the wire goes to nobody."""
         if isinstance(payload, WireObserved):
+            if self._asked is not None:
+                self.context.world.observed(self._asked, payload)
             return
         if isinstance(payload, ResponseStarted):
             self._head = payload
@@ -131,6 +137,57 @@ class Exchange:
         if self.context.recorder.cancel(self._asked):
             self._finish(complete=False)
         self._done = True
+
+    # --- after a crash ------------------------------------------------------------------------
+
+    @property
+    def on_resume(self) -> OnResume:
+        """Requests are sent again, with the very same bytes."""
+        return "again"
+
+    @property
+    def label(self) -> str:
+        """Method and address."""
+        return f"{self._wire.method} {_host(self._wire)}{self._wire.url.path}"
+
+    @property
+    def destination(self) -> tuple[str, str]:
+        """Scheme and host."""
+        return self._wire.url.scheme, _host(self._wire)
+
+    @property
+    def carried(self) -> bytes:
+        """Address, headers and body."""
+        request = self._wire
+        headers = b"\n".join(value for _, value in request.headers.raw)
+        return b"\n".join((str(request.url).encode(), headers, request.content))
+
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        """Change address, headers and body of what goes out."""
+        request = self._wire
+        self._wire = self.library.Request(
+            request.method,
+            self.library.URL(change(str(request.url).encode()).decode()),
+            headers=[(name, change(value)) for name, value in request.headers.raw],
+            content=change(request.content),
+            extensions=request.extensions,
+        )
+
+    def failure(self, why: str) -> tuple[ResponseEnded, Outcome]:
+        """Return how a connection breaks, in the library's words."""
+        return ResponseEnded(failure=failure_of(self.library.ReadError(why))), "error"
+
+    def behind(
+        self, post: Post, scrub: Callable[[bytes], bytes], differs: Callable[[], None]
+    ) -> Post:
+        """Drop what the program has of the response; see :mod:`replay.doors.http.again`."""
+        body = b"".join(self._received)
+        return Behind(post, self._head, body, self.library.ReadError, scrub, differs)
+
+    @property
+    def repeatable(self) -> bool:
+        """Return True: what the program has seen is compared."""
+        return True
 
     def _finish(self, *, complete: bool) -> None:
         """Close the question and derive what the dialect reads in the whole exchange."""
@@ -182,6 +239,11 @@ def post_failure(post: Post, error: Exception, request: Any = None) -> None:
     if request is not None:
         post(wire_head(request, None, None), None, "error")
     post(ResponseEnded(failure=failure_of(error)), None, outcome)
+
+
+def _host(request: Any) -> str:
+    url = request.url
+    return url.host if url.port is None else f"{url.host}:{url.port}"
 
 
 def _text(value: Any) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
 
 from replay.doors.context import bound
-from replay.doors.failures import rebuild
+from replay.doors.failures import failure_of, rebuild
 from replay.doors.processes.outside import RealProcess
 from replay.doors.processes.pipes import OutputPipe
 from replay.events.process_kinds import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from replay.doors.processes.plan import Plan
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
+    from replay.recording.in_flight import OnResume
     from replay.recording.open_records import Asked
     from replay.scheduler.actor import Stamp
     from replay.scheduler.core import Participant
@@ -73,9 +75,9 @@ class Child:
         self._stamp: Stamp = context.scheduler.actor().stamp()
         self._real: RealProcess | None = None
         self._asked: Asked = context.recorder.ask(plan.started, plan.given, self)
-        if context.world.is_live:
+        if context.world.begins:
             self._real = real = RealProcess(plan)
-            context.world.begin(self._asked, real.work, network=False)
+            context.world.begin(self._asked, real.work, network=False, flight=self)
 
     @property
     def is_decided(self) -> bool:
@@ -204,6 +206,37 @@ class Child:
         payload = ProcessSignalled(process=self._asked.seq, signal=int(number), group=group)
         self._tell(payload, None, work)
 
+    # --- after a crash ------------------------------------------------------------------------
+
+    on_resume: OnResume = "ask"
+    destination = None
+    carried = b""
+
+    @property
+    def label(self) -> str:
+        """The command."""
+        return f"process {' '.join(self._plan.started.arguments)[:80]}"
+
+    def rewrite(self, change: Callable[[bytes], bytes]) -> None:
+        """Do nothing: a process gets what the program gives it."""
+
+    def failure(self, why: str) -> tuple[Payload, Outcome]:
+        """Return how a process ends that is not there any more."""
+        if not self.is_decided:
+            return ProcessSpawned(failure=failure_of(OSError(errno.EIO, why))), "error"
+        return ProcessEnded(returncode=-signal.SIGKILL), "error"
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether the program has seen nothing of it yet."""
+        return self._asked.parts == 0
+
+    def behind(
+        self, post: Post, scrub: Callable[[bytes], bytes], differs: Callable[[], None]
+    ) -> Post:
+        """Return what was given: nothing has come."""
+        return post
+
     def _tell(
         self,
         payload: ProcessFed | ProcessSignalled,
@@ -214,7 +247,7 @@ class Child:
         recorder, world = self.context.recorder, self.context.world
         asked = recorder.ask(payload, body, self)
         recorder.close(asked)
-        world.begin(asked, work, network=False)
+        world.begin(asked, work, network=False, flight=self)
 
     def _wrote(self, name: Literal["stdout", "stderr"], data: bytes) -> None:
         target = getattr(self._plan, name)

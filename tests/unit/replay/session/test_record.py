@@ -107,8 +107,8 @@ def test_output_left_in_a_buffer_at_the_end_is_in_the_record(tmp_path, capsys):
 
     recording = identical(main, tmp_path)
 
-    # Start, spawn, end of the task, output, end, what other tests have loaded, seal.
-    assert recording.events == 6 + len(loaded_gaps())
+    # Start, spawn, end of the task, output, end, what other tests have loaded, source, seal.
+    assert recording.events == 7 + len(loaded_gaps())
     assert capsys.readouterr().out == "held back\n" * 2
 
 

@@ -1,0 +1,84 @@
+"""What stands at the beginning and the end of a record about the run as a whole, read back."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from replay.doors.libraries import LIBRARY_GAPS
+from replay.errors import IntegrityError, UsageError
+from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered
+
+if TYPE_CHECKING:
+    from replay.doors.dialect import Dialect
+    from replay.events.kinds import Payload
+    from replay.sources.history import History
+
+__all__ = [
+    "OBSERVED_NOTE",
+    "absent_dialects",
+    "checked_start",
+    "is_at_start",
+    "is_of_library",
+    "started_in",
+]
+
+#: Why a run that another tool saw cannot be replayed.
+OBSERVED_NOTE: Final = "the run was observed by another tool, not recorded: not replay-verified"
+
+_SEED: Final = re.compile("[0-9a-f]{32}")
+
+
+def started_in(history: History) -> RunStarted:
+    """Return the start of a recorded run.
+
+    Raises:
+        IntegrityError: there is none that a recorder writes.
+        ErasedPayloadError: it is gone.
+    """
+    entry = history.entry(0)
+    payload = None if entry is None else history.payload(entry)[0]
+    return checked_start(payload)
+
+
+def checked_start(payload: object) -> RunStarted:
+    """Return the start of a run if it is one that a recorder writes.
+
+    Raises:
+        IntegrityError: it is not; a record is hostile.
+        UsageError: another tool saw the run, so there is nothing to run again.
+    """
+    if not isinstance(payload, RunStarted):
+        raise IntegrityError("the first record is not the start of a run", where="event 0")
+    if payload.observed:
+        raise UsageError(OBSERVED_NOTE, hint="record the program itself: ritornello record -- …")
+    flags = payload.flags
+    if (
+        _SEED.fullmatch(payload.seed) is None
+        or flags.get("collect_every", -1) < 0
+        or flags.get("collect_full_every", 1) < 1
+        or flags.get("busy_callbacks", 0) < 1
+    ):
+        raise IntegrityError("the start of the run holds no seed or schedule", where="event 0")
+    return payload
+
+
+def absent_dialects(started: RunStarted, dialects: tuple[Dialect, ...]) -> str:
+    """Return a sentence about dialects that the record names and that are not here."""
+    here = {(d.name, str(d.version)) for d in dialects}
+    missing = [
+        f"{name} {version}" for name, version in started.dialects if (name, version) not in here
+    ]
+    return f"dialects not installed: {', '.join(missing)}" if missing else ""
+
+
+def is_at_start(payload: Payload) -> bool:
+    """Return whether a note belongs to the start of a run: itself, or the environment's secrets."""
+    if isinstance(payload, SecretRegistered):
+        return (payload.source or "").startswith("env:")
+    return isinstance(payload, RunStarted)
+
+
+def is_of_library(payload: Payload) -> bool:
+    """Return whether a note is about what was loaded when the program ended."""
+    return isinstance(payload, CaptureGap) and payload.what in LIBRARY_GAPS
