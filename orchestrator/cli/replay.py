@@ -12,12 +12,23 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
+from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
+from orchestrator.cli.ci_reports import Wanted
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.explanation import (
+    Explained,
+    code_lines,
+    divergence_lines,
+    explained,
+    explained_fields,
+)
 from orchestrator.cli.origin import refuse_foreign_command
 from orchestrator.cli.records import iter_events, opened
+from orchestrator.cli.several import expanded, worst
 from orchestrator.cli.summaries import task_labels
 from orchestrator.cli.terminal import emit_json, inert, paint, say
+from orchestrator.reports.outcome import Outcome
+from replay.errors import ReplayError, UsageError, WorkflowError
 from replay.log.run_id import new_run_id
 from replay.log.workspace import Workspace
 from replay.session.launcher import launch_replay
@@ -39,14 +50,20 @@ _SHOWN_MAX: Final = 300
 
 
 def replay(
-    run: RunName,
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN|BUNDLE|DIR|last...",
+            help="Runs by id or the beginning of one, `last`, bundles, or directories of bundles.",
+        ),
+    ],
     *,
     workspace: InWorkspace = DEFAULT_WORKSPACE,
     directory: Annotated[
         Path | None, typer.Option("--in", metavar="DIR", help="Start the program in DIR.")
     ] = None,
     as_json: AsJson = False,
-    bisect: Annotated[  # noqa: ARG001 - it is about usage errors too: `main` of the command does it
+    bisect: Annotated[
         bool,
         typer.Option("--bisect", help="For `git bisect run`: any code but 0 and 1 becomes 125."),
     ] = False,
@@ -69,56 +86,178 @@ def replay(
             " directory. Look at it first: `ritornello show BUNDLE`.",
         ),
     ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML to FILE.")
+    ] = None,
+    sarif: Annotated[
+        Path | None, typer.Option("--sarif", metavar="FILE", help="Write SARIF 2.1.0 to FILE.")
+    ] = None,
+    github: Annotated[
+        bool | None,
+        typer.Option(
+            "--github/--no-github",
+            help="Annotate and summarize for GitHub Actions; by itself where GITHUB_ACTIONS is"
+            " `true`.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> int:
-    """Run a recorded program again, with the code on disk, and compare every consequence.
+    """Run recorded programs again, with the code on disk, and compare every consequence.
 
     The program's output is its own; the report goes to standard error, or with
     --json alone to standard output. 0: identical, both logs have the same root.
-    1: diverged; the report names the first event that differs.
+    1: diverged; the report names the first event that differs. Of several, each
+    is replayed in a process of its own, and the worst code is the answer.
 
     Examples:
       ritornello replay last
       ritornello replay run.ritornello --in ../checkout
       ritornello replay 01M7YB --json | jq .divergence
       ritornello replay last --out again && cmp report.txt again/report.txt
+      ritornello replay bundles/ --junit junit.xml --sarif replay.sarif
       git bisect run ritornello replay run.ritornello --bisect
     """
-    refuse_foreign_command(run, workspace, directory or Path.cwd(), allowed=allow_command)
-    kept: Path | None = None
-    if keep:
-        name = new_run_id(time.time_ns() // 1_000_000, os.urandom(10))
-        kept = Workspace.open(workspace).path / "replays" / name
-    outcome = launch_replay(
-        run, workspace, directory=directory, keep=kept, out=out, output_to_stderr=as_json
-    )
-    if outcome.answer is None and outcome.exit_code == ExitCode.INTERRUPTED:
-        return ExitCode.INTERRUPTED
-    if not isinstance(outcome.answer, Replayed):
-        say(
-            "ritornello: cannot be judged: the program's process ended"
-            f" (code {outcome.exit_code}) without returning to the engine"
+    names = expanded(runs)
+    several = len(runs) > 1 or names != runs
+    if several and out is not None:
+        raise UsageError("--out is about one run", hint="name one, or leave out --out")
+    wanted = Wanted(junit=junit, sarif=sarif, github=github)
+    wanted.prepare()
+
+    def judged(name: str) -> _Judged:
+        return _judged(
+            name,
+            workspace,
+            directory,
+            keep=keep,
+            out=out,
+            as_json=as_json,
+            allow_command=allow_command,
         )
-        if as_json:
-            emit_json("replay", {"verdict": None, "exit_code": outcome.exit_code})
-        return ExitCode.NOT_JUDGED
-    report = outcome.answer.report
+
+    results: list[_Judged] = []
+    with wanted.programs_run():
+        for name in names:
+            if several:
+                say(f"ritornello: replaying {inert(name)}")
+            results.append(judged(name))
+            if results[-1].outcome.exit_code == ExitCode.INTERRUPTED:
+                return ExitCode.INTERRUPTED
+    wanted.write([result.outcome for result in results])
+    code = worst(result.outcome.exit_code for result in results)
     if as_json:
-        fields: dict[str, object] = msgspec.to_builtins(report)
-        emit_json(
-            "replay",
-            {
-                **fields,
-                "kept": None if kept is None else str(kept),
-                "out": None if out is None else str(out.absolute()),
-            },
+        _print_json(results, code, several=several)
+    return _answer_for_git(results, code) if bisect else code
+
+
+class _Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """One replay: what came of it, its JSON object if it has one, and what it threw."""
+
+    outcome: Outcome
+    fields: dict[str, object] | None
+    error: Exception | None = None
+
+
+def _judged(
+    run: str,
+    workspace: Path,
+    directory: Path | None,
+    *,
+    keep: bool,
+    out: Path | None,
+    as_json: bool,
+    allow_command: bool,
+) -> _Judged:
+    """Replay one run; whatever goes wrong is said, and is an outcome as well."""
+    started = time.monotonic()
+
+    def outcome(code: int, report: Report | None = None, *trouble: str) -> Outcome:
+        return Outcome(
+            subject=run,
+            exit_code=code,
+            duration_s=time.monotonic() - started,
+            report=report,
+            trouble=trouble,
         )
-    else:
-        say(*report_lines(report, lambda: task_paths(run, workspace)))
+
+    try:
+        refuse_foreign_command(run, workspace, directory or Path.cwd(), allowed=allow_command)
+        kept: Path | None = None
+        if keep:
+            name = new_run_id(time.time_ns() // 1_000_000, os.urandom(10))
+            kept = Workspace.open(workspace).path / "replays" / name
+        launched = launch_replay(
+            run, workspace, directory=directory, keep=kept, out=out, output_to_stderr=as_json
+        )
+    except BrokenPipeError:
+        raise
+    except (ReplayError, OSError) as error:
+        lines, code = trouble_of(error)
+        say(*lines)
+        return _Judged(outcome=outcome(code, None, *lines), fields=None, error=error)
+    if not isinstance(launched.answer, Replayed):
+        if launched.exit_code == ExitCode.INTERRUPTED:
+            return _Judged(outcome=outcome(ExitCode.INTERRUPTED), fields=None)
+        what = (
+            f"cannot be judged: the program's process ended (code {launched.exit_code}) without"
+            " returning to the engine"
+        )
+        say(f"ritornello: {what}")
+        fields: dict[str, object] = {"verdict": None, "exit_code": launched.exit_code}
+        return _Judged(outcome=outcome(ExitCode.NOT_JUDGED, None, what), fields=fields)
+    report = launched.answer.report
+    told = explained(report, run, workspace, directory or Path.cwd())
+    places = {
+        "kept": None if kept is None else str(kept),
+        "out": None if out is None else str(out.absolute()),
+    }
+    if not as_json:
+        say(*report_lines(report, lambda: task_paths(run, workspace), told))
         if kept is not None:
             say(f"  the replay's own log: {kept}")
         if out is not None:
             say(f"  files that the program wrote: {out.absolute()}")
-    return VERDICT_CODES[report.verdict]
+    return _Judged(
+        outcome=outcome(VERDICT_CODES[report.verdict], report),
+        fields={**explained_fields(msgspec.to_builtins(report), told), **places},
+    )
+
+
+def _print_json(results: list[_Judged], code: int, *, several: bool) -> None:
+    """Print the one object; what raised an error instead has said so on standard error."""
+    if not several:
+        fields = results[0].fields
+        if fields is not None:
+            emit_json("replay", fields)
+        return
+    listed = [
+        {
+            "subject": result.outcome.subject,
+            "exit_code": result.outcome.exit_code,
+            "trouble": result.outcome.trouble,
+            **{k: v for k, v in (result.fields or {"verdict": None}).items() if k != "exit_code"},
+        }
+        for result in results
+    ]
+    decisive = next(each for each in listed if each["exit_code"] == code)
+    emit_json("replay", {"verdict": decisive["verdict"], "exit_code": code, "replays": listed})
+
+
+def _answer_for_git(results: list[_Judged], code: int) -> int:
+    """Return 1 only where a program that was loaded did something else than recorded."""
+    codes = [
+        ExitCode.NOT_JUDGED
+        if isinstance(result.error, WorkflowError) or _is_unloadable(result.outcome.report)
+        else result.outcome.exit_code
+        for result in results
+    ]
+    if ExitCode.DIFFERENT in codes:
+        return ExitCode.DIFFERENT
+    return ExitCode.NOT_JUDGED if code != ExitCode.OK else ExitCode.OK
+
+
+def _is_unloadable(report: Report | None) -> bool:
+    return report is not None and report.unloadable is not None
 
 
 def task_paths(run: str, workspace: Path) -> dict[int, str]:
@@ -127,7 +266,9 @@ def task_paths(run: str, workspace: Path) -> dict[int, str]:
         return task_labels(iter_events(reader))
 
 
-def report_lines(report: Report, paths: Callable[[], dict[int, str]]) -> Iterator[str]:
+def report_lines(
+    report: Report, paths: Callable[[], dict[int, str]], told: Explained | None = None
+) -> Iterator[str]:
     """Yield the lines that say what came of a replay."""
     colour = "green" if report.verdict == "identical" else "red"
     verdict = paint(report.verdict, colour, sys.stderr)
@@ -139,38 +280,11 @@ def report_lines(report: Report, paths: Callable[[], dict[int, str]]) -> Iterato
     yield f"  root recorded {report.root_recorded}"
     yield f"  root replayed {report.root_replayed or '-'}"
     if report.divergence is not None:
-        yield from _divergence(report, paths())
+        yield from divergence_lines(report, paths(), told)
+    elif told is not None:
+        yield from code_lines(told.code)
     for note in report.notes:
         yield f"  note: {inert(note, _SHOWN_MAX)}"
-
-
-def _divergence(report: Report, paths: dict[int, str]) -> Iterator[str]:
-    found = report.divergence
-    if found is None:
-        return
-    task = paths.get(int(found.task), found.task) if found.task.isdigit() else found.task
-    yield f"  {inert(found.summary())}" + (f", task {inert(task)}" if task else "")
-    if report.verdict == "incomplete":
-        return  # whatever comes behind the end of a record differs from nothing
-    # Positions tell a person something only where nothing else differs.
-    said = [each for each in found.fields if not each.path.startswith(("header.", "marks"))]
-    for change in said or found.fields:
-        yield f"  field {inert(change.path, _SHOWN_MAX)}"
-        yield f"    recorded {_value(change.recorded)}"
-        yield f"    replayed {_value(change.replayed)}"
-    for side, place in (("recorded", found.recorded_place), ("replayed", found.replayed_place)):
-        if place is not None:
-            frames = inert(place).split(" < ")
-            yield f"  {side} at {frames[0]}"
-            yield from (f"    awaited by {frame}" for frame in frames[1:])
-    if found.candidate is not None and found.candidate != found.seq:
-        yield f"  nearest recorded event of that kind: {found.candidate}"
-    if found.note:
-        yield f"  note: {inert(found.note, _SHOWN_MAX)}"
-
-
-def _value(value: str | None) -> str:
-    return "(nothing)" if value is None else inert(value, _SHOWN_MAX)
 
 
 def main(arguments: Sequence[str]) -> None:

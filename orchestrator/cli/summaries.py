@@ -9,6 +9,7 @@ from orchestrator.cli.records import Event
 from replay.events.kinds import (
     CaptureGap,
     ChunksReceived,
+    CodeLoaded,
     EffectCancelled,
     EffectReturned,
     EffectStarted,
@@ -117,6 +118,8 @@ def summary(event: Event) -> str:
             return f"{payload.path} ({payload.mode}): {payload.size} bytes"
         case CaptureGap():
             return f"{payload.what}: {payload.name}"
+        case CodeLoaded():
+            return f"{len(payload.files)} files, {len(payload.distributions)} distributions"
         case StateChanged():
             return _state(payload)
         case ProcessStarted():

@@ -12,6 +12,7 @@ from typing import Final
 from orchestrator.dialects.anthropic_answer import read_answer
 from orchestrator.dialects.anthropic_prompt import read_prompt
 from replay.doors.dialect import RequestView, ResponseView
+from replay.events.exchange_kinds import FieldRoles
 from replay.events.kinds import Fact
 
 __all__ = ["AnthropicMessages", "dialect"]
@@ -26,6 +27,24 @@ class AnthropicMessages:
     version: int = 1
     compared_headers: frozenset[str] = frozenset(
         {"anthropic-beta", "anthropic-version", "content-type"}
+    )
+    field_roles: FieldRoles = (
+        ("messages", "prompt"),
+        ("system", "prompt"),
+        ("tools", "tool schema"),
+        ("tool_choice", "tool schema"),
+        ("mcp_servers", "tool schema"),
+        ("model", "model"),
+        ("max_tokens", "model"),
+        ("temperature", "model"),
+        ("top_k", "model"),
+        ("top_p", "model"),
+        ("stop_sequences", "model"),
+        ("thinking", "model"),
+        ("output_config", "model"),
+        ("output_format", "model"),
+        ("service_tier", "model"),
+        ("stream", "model"),
     )
 
     def matches(self, request: RequestView) -> bool:

@@ -1,0 +1,1 @@
+"""What makes two executions differ, explained from their records alone: pure, it opens nothing."""
