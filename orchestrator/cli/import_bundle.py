@@ -11,7 +11,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.import_cassette import CASSETTE_SUFFIXES, import_cassette
 from orchestrator.cli.terminal import emit_json, say
+from replay.bundle.attached import keep_attached
 from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError
 from replay.log.duckdb_store import DuckDBStore
@@ -25,21 +27,30 @@ _AT_ONCE = 500
 
 
 def import_bundle(
-    bundle: Annotated[Path, typer.Argument(metavar="FILE.ritornello", help="A bundle.")],
+    bundle: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A bundle, or a cassette of vcrpy (.yaml, .json)."),
+    ],
     *,
     workspace: InWorkspace = DEFAULT_WORKSPACE,
     as_json: AsJson = False,
 ) -> int:
     """Verify a bundle and take its run into the workspace, as one that came from elsewhere.
 
+    A cassette of vcrpy becomes a run too, marked as observed and not replay-verified:
+    it can be read, and a replay of it says `incomplete`.
+
     Examples:
       ritornello import run.ritornello
       ritornello import run.ritornello --workspace /srv/audit --json
+      ritornello import tests/cassettes/test_ask.yaml
     """
+    if bundle.suffix in CASSETTE_SUFFIXES:
+        return import_cassette(bundle, workspace, as_json=as_json)
     if not bundle.is_file():
         raise NotFoundError("no such bundle", where=str(bundle))
     with BundleReader.open(bundle) as reader:
-        manifest = reader.manifest
+        manifest, verified = reader.manifest, reader.verified
         root = bytes.fromhex(manifest.root)
         place = Workspace.open(workspace)
         directory = place.imported(
@@ -52,6 +63,7 @@ def import_bundle(
                 store.append(batch)
         finally:
             store.close()
+        keep_attached(reader, directory)
         write_head(directory, reader.checkpoint)
     if as_json:
         emit_json(
@@ -62,6 +74,8 @@ def import_bundle(
                 "events": manifest.size,
                 "root": manifest.root,
                 "sealed": manifest.sealed,
+                "workspace_records": verified.workspace_records if verified else 0,
+                "statements": verified.statements if verified else 0,
                 "directory": str(directory),
             },
         )

@@ -1,0 +1,76 @@
+"""A cassette of vcrpy, taken into the workspace as a run that was observed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+from orchestrator.cli.terminal import emit_json, inert, say
+from replay.errors import NotFoundError
+from replay.interop.observed_run import ObservedRun, observe_cassette
+from replay.interop.vcr_cassette import CASSETTE_BYTES_MAX
+from replay.log.duckdb_store import DuckDBStore
+from replay.log.head import head_writer
+from replay.log.workspace import Workspace
+from replay.session.extensions import load_dialects
+
+__all__ = ["CASSETTE_SUFFIXES", "import_cassette"]
+
+CASSETTE_SUFFIXES: Final = frozenset({".json", ".yaml", ".yml"})
+_AT_ONCE: Final = 500
+
+
+def import_cassette(file: Path, workspace: Path, *, as_json: bool) -> int:
+    """Take a cassette into the workspace; it is marked as observed and never replays.
+
+    Raises:
+        NotFoundError: there is no such file.
+        IntegrityError: it is no cassette.
+        UsageError: it was imported already.
+    """
+    if not file.is_file():
+        raise NotFoundError("no such cassette", where=str(file))
+    with file.open("rb") as opened:
+        data = opened.read(CASSETTE_BYTES_MAX + 1)
+    found = observe_cassette(data, name=file.name, dialects=load_dialects(), entropy=os.urandom)
+    directory = _stored(found, workspace)
+    if as_json:
+        emit_json(
+            "import",
+            {
+                "run": found.run,
+                "bundle": None,
+                "events": len(found.entries),
+                "root": found.root.hex(),
+                "sealed": True,
+                "directory": str(directory),
+                "observed": True,
+                "exchanges": found.exchanges,
+                "read_by_a_dialect": found.read,
+                "secrets_replaced": found.secrets,
+            },
+        )
+        return 0
+    say(
+        f"ritornello: run {found.run}, observed and not replay-verified: {found.exchanges}"
+        f" exchanges from {inert(file.name)}, {found.read} of them read by a dialect,"
+        f" {found.secrets} secrets replaced"
+    )
+    return 0
+
+
+def _stored(found: ObservedRun, workspace: Path) -> Path:
+    """Write a run into the workspace, as one that came from elsewhere."""
+    place = Workspace.open(workspace)
+    size = len(found.entries)
+    directory = place.imported(found.run, size, found.root, found.digest, time.time_ns() // 1000)
+    store = DuckDBStore.create(directory)
+    try:
+        for first in range(0, size, _AT_ONCE):
+            store.append(found.entries[first : first + _AT_ONCE])
+    finally:
+        store.close()
+    head_writer(directory, found.run)(size, found.root)
+    return directory
