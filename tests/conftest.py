@@ -22,7 +22,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 _CREDENTIAL = re.compile(r"(_API_KEY|_AUTH_TOKEN|_ACCESS_TOKEN|_SECRET|_SECRET_KEY|_BASE_URL)$")
 _PROXY = re.compile(r"^(http|https|all|no|ftp)_proxy$", re.IGNORECASE)
 _OURS = re.compile(
-    r"^(RITORNELLO_|OTEL_|ANTHROPIC_|OPENAI_|GOOGLE_|GEMINI_|OLLAMA_|LANGCHAIN_|LANGSMITH_)"
+    r"^(RITORNELLO_|GITHUB_|OTEL_|ANTHROPIC_|OPENAI_|GOOGLE_|GEMINI_|OLLAMA_|LANGCHAIN_|LANGSMITH_)"
 )
 
 

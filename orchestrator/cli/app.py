@@ -17,7 +17,7 @@ from orchestrator.cli.exit_codes import ExitCode, code_of
 from orchestrator.cli.terminal import inert, say
 from replay.errors import ReplayError
 
-__all__ = ["AsJson", "InWorkspace", "RunName", "run_verb"]
+__all__ = ["AsJson", "InWorkspace", "RunName", "run_verb", "trouble_of"]
 
 P = ParamSpec("P")
 
@@ -84,8 +84,9 @@ def _code(call: Callable[[], int]) -> int:
         code = call()
         sys.stdout.flush()
     except ReplayError as error:
-        say(*(inert(line) for line in error.diagnostics().splitlines()))
-        return code_of(error)
+        lines, known = trouble_of(error)
+        say(*lines)
+        return known
     except BrokenPipeError:
         # What is left in the buffer must not be written at exit: nobody reads it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -93,12 +94,21 @@ def _code(call: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except OSError as error:
-        say(f"file: {inert(error.strerror or str(error))}")
-        if error.filename is not None:
-            say(f"  where: {inert(os.fsdecode(error.filename))}")
-        return ExitCode.NOT_FOUND
+        lines, known = trouble_of(error)
+        say(*lines)
+        return known
     except Exception:  # noqa: BLE001 - the last net: it must be said, and as our mistake
         traceback.print_exc()
         say("this is a mistake in ritornello; please report it with the lines above")
         return ExitCode.OUR_MISTAKE
     return code
+
+
+def trouble_of(error: ReplayError | OSError) -> tuple[tuple[str, ...], ExitCode]:
+    """Return what to say about an error, inert and in lines, and its exit code."""
+    if isinstance(error, ReplayError):
+        return tuple(inert(line) for line in error.diagnostics().splitlines()), code_of(error)
+    lines = [f"file: {inert(error.strerror or str(error))}"]
+    if error.filename is not None:
+        lines.append(f"  where: {inert(os.fsdecode(error.filename))}")
+    return tuple(lines), ExitCode.NOT_FOUND

@@ -11,6 +11,7 @@ from replay.errors import (
     LogError,
     NotFoundError,
     ReplayError,
+    ResumeError,
     SetupError,
     UsageError,
     WorkflowError,
@@ -42,6 +43,7 @@ _CODES: tuple[tuple[type[ReplayError], ExitCode], ...] = (
     (LogError, ExitCode.NOT_FOUND),
     (SetupError, ExitCode.NOT_FOUND),
     (HermeticError, ExitCode.REFUSED),
+    (ResumeError, ExitCode.REFUSED),
     (WorkflowError, ExitCode.DIFFERENT),
     (IntegrityError, ExitCode.DAMAGED),
 )

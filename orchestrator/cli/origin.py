@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,8 @@ from replay.session.workflow import first_record
 
 __all__ = ["is_foreign", "refuse_foreign_command"]
 
+#: How the entry of a test begins that `orchestrator.testing.pytest_plugin` recorded.
+_TEST: Final = "pytest "
 _HARMLESS: Final = frozenset({"-Xdev", "-Xutf8"})
 
 
@@ -38,12 +41,22 @@ def refuse_foreign_command(run: str, workspace: Path, directory: Path, *, allowe
     Raises:
         HermeticError: it would start something else.
         NotFoundError: there is no such run.
+        UsageError: it is a test, which another command runs.
         IntegrityError: it cannot be read.
     """
     if allowed or not is_foreign(run, workspace):
         return
     with opened(run, workspace) as reader:
         started = first_record(reader)
+    if started.observed:
+        return  # nothing is started
+    if started.entry.startswith(_TEST):
+        node = shlex.quote(started.entry.removeprefix(_TEST)[:200])
+        raise UsageError(
+            "the run is a test, which pytest replays",
+            where=run,
+            hint=f"pytest --ritornello=none {node}",
+        )
     file = _file_of(started, directory)
     inside = directory.resolve()
     if file is None or not (inside / file).resolve().is_relative_to(inside):

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
+from orchestrator.cli.beside import beside_fields, beside_lines
 from orchestrator.cli.coverage import coverage_fields, coverage_lines
 from orchestrator.cli.records import Event, iter_events, opened
 from orchestrator.cli.state_table import state_fields, state_lines, state_of
 from orchestrator.cli.terminal import emit, emit_json, inert, instant, table
+from replay.bundle.reader import BundleReader
 from replay.events.header import Header
 from replay.events.kinds import RunEnded, RunSealed, RunStarted, TaskSpawned
 from replay.projections.coverage import Coverage
@@ -49,14 +51,19 @@ def show(
     seen = _Seen()
     with opened(run, workspace) as reader:
         events = list(_watched(iter_events(reader), seen))
+        bundle = reader if isinstance(reader, BundleReader) else None
+        beside = beside_fields(bundle) if bundle else {}
+        lines = list(beside_lines(bundle, 11)) if bundle else []
     records = [(e.header, e.payload) for e in events if e.payload is not None]
     status, spend = fold(Status(), records), fold(Spend(), records)
     coverage, state = fold(Coverage(), records), state_of(events)
     if as_json:
         more = {"coverage": coverage_fields(coverage), "state": state_fields(state)}
-        emit_json("show", _fields(seen, status, spend) | more)
+        emit_json("show", _fields(seen, status, spend) | more | beside)
     else:
         _print(seen, status, spend)
+        for line in lines:
+            emit(line)
         emit("")
         for line in (*coverage_lines(coverage), *state_lines(state)):
             emit(line)
@@ -91,6 +98,7 @@ def _fields(seen: _Seen, status: RunStatus, spend: SpendState) -> dict[str, obje
         "start": seen.started,
         "end": seen.ended,
         "sealed": seen.sealed is not None,
+        "observed": seen.started is not None and bool(seen.started.observed),
         "reason": None if seen.sealed is None else seen.sealed.reason,
         "status": status,
         "spend": spend,
@@ -104,6 +112,9 @@ def _print(seen: _Seen, status: RunStatus, spend: SpendState) -> None:
     if started is not None:
         arguments = " ".join(started.arguments)
         emit(f"entry      {inert(started.entry)} {inert(arguments, _ARGUMENT_MAX)}")
+        if started.observed:
+            facts = ", ".join(f"{name} {value}" for name, value in started.observed)
+            emit(f"evidence   observed, not replay-verified ({inert(facts, _ARGUMENT_MAX)})")
         emit(f"directory  {inert(started.directory)}")
         emit(f"seed       {inert(started.seed)}")
         emit("versions   " + inert(", ".join(f"{name} {v}" for name, v in started.versions)))

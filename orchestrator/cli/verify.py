@@ -9,11 +9,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
+from orchestrator.cli.beside import beside_fields, beside_lines
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.terminal import emit, emit_json, inert, paint
+from orchestrator.cli.several import expanded, worst
+from orchestrator.cli.terminal import emit, emit_json, inert, paint, say
 from replay.bundle.reader import BundleReader
-from replay.errors import IntegrityError, NotFoundError, UsageError
+from replay.errors import IntegrityError, NotFoundError, ReplayError, UsageError
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import Holes, RunCheck, check
 from replay.log.head import read_head
@@ -26,12 +28,15 @@ __all__ = ["main", "with_directory"]
 
 
 def verify(
-    run: Annotated[
-        str,
+    runs: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="[RUN|BUNDLE|last]", help="What to check; without it, the workspace log."
+            metavar="[RUN|BUNDLE|DIR|last]...",
+            help="What to check; a directory is the bundles below it. Without any, the workspace"
+            " log.",
+            show_default=False,
         ),
-    ] = "",
+    ] = None,
     *,
     workspace: InWorkspace = DEFAULT_WORKSPACE,
     every: Annotated[
@@ -44,7 +49,8 @@ def verify(
     Needs no key, no network and none of the program. Without a run it checks the
     workspace log, and names the runs that started and were never sealed or are
     gone; --workspace may then stand without a directory.
-    0: all holds. 1: it holds but is not complete. 3: damaged or tampered.
+    0: all holds. 1: it holds but is not complete. 3: damaged or tampered. Of
+    several, the worst.
 
     Examples:
       ritornello verify last
@@ -52,10 +58,13 @@ def verify(
       ritornello verify --workspace
       ritornello verify --all
     """
-    if every and run:
-        raise UsageError("--all is about every run", hint=f"leave out --all or {run!r}")
-    if run:
-        return _verify_run(run, workspace, as_json=as_json)
+    if every and runs:
+        raise UsageError("--all is about every run", hint=f"leave out --all or {runs[0]!r}")
+    names = expanded(runs or [])
+    if names and names == runs and len(names) == 1:
+        return _verify_run(names[0], workspace, as_json=as_json)
+    if names:
+        return _verify_several(names, workspace, as_json=as_json)
     place = Workspace.open(workspace, create=False)
     found = place.verify()
     if not every:
@@ -89,22 +98,63 @@ def _verify_all(place: Workspace, found: WorkspaceCheck, *, as_json: bool) -> in
     return max(codes)
 
 
+def _verify_several(names: Sequence[str], workspace: Path, *, as_json: bool) -> int:
+    codes: list[int] = []
+    results: list[dict[str, object]] = []
+    for name in names:
+        try:
+            found = _checked(name, workspace)
+        except (ReplayError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            lines, code = trouble_of(error)
+            say(*lines)
+            codes.append(code)
+            results.append({"subject": name, "exit_code": code, "trouble": lines})
+            continue
+        checked = found.run
+        codes.append(_run_code(checked))
+        fields = {"bundle": found.identity, **_run_fields(checked), **found.beside}
+        results.append({"subject": name, "exit_code": codes[-1], **fields})
+        if not as_json:
+            emit(
+                f"{inert(name)}: integrity {checked.integrity}, completeness"
+                f" {checked.completeness}, {checked.events} events"
+            )
+            _print_findings(checked.findings[:1], len(checked.findings[1:]) + checked.omitted)
+    answer = worst(codes)
+    if as_json:
+        emit_json("verify", {"subject": "several", "exit_code": answer, "results": results})
+    return answer
+
+
 def _verify_run(run: str, workspace: Path, *, as_json: bool) -> int:
+    found = _checked(run, workspace)
+    fields = {"bundle": found.identity, **_run_fields(found.run), **found.beside}
+    if as_json:
+        emit_json("verify", {"subject": "run" if found.identity is None else "bundle", **fields})
+    else:
+        _print_run(found)
+    return _run_code(found.run)
+
+
+class _Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check found: of a bundle also its identity and what lies beside its run."""
+
+    run: RunCheck
+    identity: str | None = None
+    beside: dict[str, object] = {}
+    beside_lines: tuple[str, ...] = ()
+
+
+def _checked(run: str, workspace: Path) -> _Checked:
+    """Check a bundle, or a run of the workspace."""
     if Path(run).suffix == BUNDLE_SUFFIX:
         if not Path(run).is_file():
             raise NotFoundError("no such bundle", where=run)
-        identity, checked = _check_bundle(Path(run))
-    else:
-        identity = None
-        place = Workspace.open(workspace, create=False)
-        checked = _check_stored(place.run_directory(run))
-    fields = _run_fields(checked)
-    if as_json:
-        subject = "run" if identity is None else "bundle"
-        emit_json("verify", {"subject": subject, "bundle": identity, **fields})
-    else:
-        _print_run(checked, identity)
-    return _run_code(checked)
+        return _check_bundle(Path(run))
+    place = Workspace.open(workspace, create=False)
+    return _Checked(run=_check_stored(place.run_directory(run)))
 
 
 def _check_stored(directory: Path) -> RunCheck:
@@ -120,12 +170,17 @@ def _check_stored(directory: Path) -> RunCheck:
         store.close()
 
 
-def _check_bundle(path: Path) -> tuple[str, RunCheck]:
+def _check_bundle(path: Path) -> _Checked:
     try:
         with BundleReader.open(path) as reader:
-            return reader.identity, check(reader, head=reader.checkpoint)
+            return _Checked(
+                run=check(reader, head=reader.checkpoint),
+                identity=reader.identity,
+                beside=beside_fields(reader),
+                beside_lines=tuple(beside_lines(reader, 14)),
+            )
     except IntegrityError as error:
-        return "", _unreadable(error)
+        return _Checked(run=_unreadable(error), identity="")
 
 
 def _unreadable(error: IntegrityError) -> RunCheck:
@@ -165,7 +220,8 @@ def _workspace_code(found: WorkspaceCheck) -> int:
     return ExitCode.DIFFERENT if running or found.gone or found.unnamed else ExitCode.OK
 
 
-def _print_run(checked: RunCheck, identity: str | None) -> None:
+def _print_run(found: _Checked) -> None:
+    checked, identity = found.run, found.identity
     good = checked.integrity == "ok"
     holes = checked.holes
     if identity is not None:
@@ -173,6 +229,8 @@ def _print_run(checked: RunCheck, identity: str | None) -> None:
     emit(f"run           {inert(checked.run or '-')}")
     emit(f"integrity     {paint(checked.integrity, 'green' if good else 'red')}")
     emit(f"completeness  {checked.completeness}")
+    if checked.observed:
+        emit("evidence      observed, not replay-verified")
     emit("authenticity  unsigned")
     emit("anchoring     none")
     emit(f"events        {checked.events} ({checked.inputs} inputs, {checked.derived} derived)")
@@ -181,6 +239,8 @@ def _print_run(checked: RunCheck, identity: str | None) -> None:
     emit(f"holes         {holes.erased} erased, {holes.withheld} withheld, {holes.missing} missing")
     if checked.unknown_kinds:
         emit(f"unknown kinds {checked.unknown_kinds} records")
+    for line in found.beside_lines:
+        emit(line)
     _print_findings(checked.findings, checked.omitted)
 
 

@@ -1,0 +1,121 @@
+"""`ritornello scan`: look for secrets in bundles, runs and files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.records import opened
+from orchestrator.cli.secret_search import (
+    Found,
+    Search,
+    search_bundle,
+    search_file,
+    search_run,
+    secrets_of,
+)
+from orchestrator.cli.several import worst
+from orchestrator.cli.terminal import emit, emit_json, inert, say
+from replay.errors import ReplayError
+from replay.session.api import BUNDLE_SUFFIX
+from replay.session.record import DEFAULT_WORKSPACE
+
+__all__ = ["main"]
+
+
+def scan(
+    subjects: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|BUNDLE|RUN|last...", help="What to look through."),
+    ],
+    *,
+    workspace: InWorkspace = DEFAULT_WORKSPACE,
+    as_json: AsJson = False,
+) -> int:
+    """Look for secrets, and say where they stand without saying what they are.
+
+    A secret is what has the shape of a known provider's key, or is the value of a
+    variable of this environment whose name says so. In bundles and runs every header
+    and payload is looked through, unpacked and put together; a run's own surrogates
+    are passed over and counted. Text inside base64, inside a compressed body, or cut
+    over several records is not found. A planted example says `ritornello-scan: allow`
+    on its line. 0: nothing found. 1: found.
+
+    Examples:
+      ritornello scan run.ritornello
+      ritornello scan last --json
+      git diff --cached --name-only -z | xargs -0 ritornello scan
+    """
+    search = Search(secrets_of(os.environ))
+    found: list[Found] = []
+    codes: list[int] = []
+    surrogates = searched = 0
+    for subject in dict.fromkeys(subjects):
+        search.surrogates = []
+        try:
+            found += _found_in(subject, workspace, search)
+        except (ReplayError, OSError) as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            lines, code = trouble_of(error)
+            say(*lines)
+            codes.append(code)
+        else:
+            searched += 1
+        surrogates += len(search.surrogates)
+    codes.append(ExitCode.DIFFERENT if found else ExitCode.OK)
+    if as_json:
+        emit_json(
+            "scan",
+            {
+                "found": [msgspec.to_builtins(each) for each in found],
+                "surrogates": surrogates,
+                "searched": searched,
+            },
+        )
+    else:
+        for each in found:
+            emit(_line(each))
+        sys.stdout.flush()
+        say(
+            f"ritornello: {len(found)} secrets in {searched} files and runs"
+            f" ({surrogates} surrogates passed over)"
+        )
+    return worst(codes)
+
+
+def _found_in(subject: str, workspace: Path, search: Search) -> Iterator[Found]:
+    path = Path(subject)
+    if path.suffix == BUNDLE_SUFFIX:
+        with opened(subject, workspace) as reader:
+            yield from search_bundle(path, reader, search)
+    elif path.is_file():
+        yield from search_file(path, search)
+    else:
+        with opened(subject, workspace) as reader:
+            yield from search_run(subject, reader, search)
+
+
+def _line(found: Found) -> str:
+    place = inert(found.subject)
+    if found.line is not None:
+        place += f":{found.line}"
+    if found.event is not None:
+        place += f": event {found.event}"
+    if found.member is not None:
+        place += f", {inert(found.member)}" if found.event is not None else f": {found.member}"
+    what = "the shape of a key" if found.variable is None else f"the value of {found.variable}"
+    return f"{place}: at byte {found.offset}, {found.length} characters: {what}"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the verb."""
+    run_verb("scan", scan, arguments)

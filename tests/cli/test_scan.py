@@ -1,0 +1,116 @@
+"""`ritornello scan`: where a secret stands is said, what it is is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.cli import secret_search
+from orchestrator.cli.secret_search import Search, search_file
+
+PLANTED = "sk-ant-api03-" + "Zq7" * 30
+UNSHAPED = "correct-horse-battery-staple"
+PROGRAM = """\
+import asyncio, os, replay
+
+@replay.effect
+async def leak(piece: str) -> str:
+    return "A" * 20000 + " " + piece
+
+async def main():
+    print(os.environ["OPENAI_API_KEY"])
+    await leak({planted!r})
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def leaky(recorded, tmp_path_factory):
+    """A recorded program that holds a key which no variable gave, and one that a variable did."""
+    place = type(recorded)(tmp_path_factory.mktemp("leaky"))
+    place.write("agent.py", PROGRAM.format(planted=PLANTED))
+    environment = {"OPENAI_API_KEY": "sk-proj-" + "a1B2" * 12}
+    place.recording = place.run("record", "--", "python", "agent.py", env=environment)
+    assert place.recording.code == 0, place.recording.err
+    return place
+
+
+def test_a_clean_bundle_is_clean(recorded):
+    assert recorded.look("scan", "run.ritornello", "last", "agent.py").code == 0
+
+
+def test_a_secret_in_a_run_is_named_by_event_and_byte_and_not_shown(leaky):
+    ran = leaky.look("scan", "last", "--json")
+    shown = leaky.look("scan", "last")
+
+    # The variable's value has a surrogate; the key in the program's own text has none.
+    assert ran.code == shown.code == 1
+    assert ran.report["surrogates"] == 1
+    events = [
+        record["header"] for record in leaky.look("events", "last", "--json").report["events"]
+    ]
+    found = ran.report["found"]
+    assert [events[each["event"]]["kind"] for each in found] == ["EffectStarted", "EffectReturned"]
+    assert [each["member"] for each in found] == ["payload", "payload"]
+    assert found[1]["offset"] > 20_000  # behind a cut between two parts
+    assert PLANTED[13:] not in ran.out + ran.err + shown.out + shown.err
+
+
+def test_the_value_of_a_variable_is_found_whatever_its_shape(recorded, monkeypatch, tmp_path):
+    monkeypatch.setenv("MY_PASSWORD", UNSHAPED)
+    file = tmp_path / "notes.txt"
+    file.write_text(f"one\ntwo {UNSHAPED}\n")
+
+    ran = recorded.look("scan", file)
+
+    assert ran.code == 1
+    assert f"{file}:2: at byte 8, {len(UNSHAPED)} characters: the value of MY_PASSWORD" in ran.out
+    assert UNSHAPED not in ran.out + ran.err
+
+
+def test_a_planted_example_says_so_on_its_own_line(recorded, tmp_path):
+    file = tmp_path / "example.py"
+    file.write_text(f"a = '{PLANTED}'  # ritornello-scan: allow\n")
+    assert recorded.look("scan", file).code == 0
+
+    file.write_text(f"# ritornello-scan: allow\na = '{PLANTED}'\n")
+    assert recorded.look("scan", file).code == 1
+
+
+def test_what_is_not_there_or_damaged_is_worse_than_what_was_found(recorded, tmp_path):
+    leaking = tmp_path / "a.txt"
+    leaking.write_text(PLANTED)
+    damaged = tmp_path / "b.ritornello"
+    damaged.write_bytes(b"PK" + bytes(60))
+
+    assert recorded.look("scan", leaking, "nowhere").code == 1
+    assert recorded.look("scan", leaking, damaged).code == 3
+    assert recorded.look("scan", "nowhere").code == 4
+
+
+@pytest.mark.parametrize("position", range(0, 90, 7))
+def test_a_secret_across_two_pieces_of_a_file_is_found_once(monkeypatch, tmp_path, position):
+    monkeypatch.setattr(secret_search, "_PIECE_BYTES", 256)
+    monkeypatch.setattr(secret_search, "_OVERLAP_BYTES", 128)
+    file = tmp_path / "long.txt"
+    file.write_text("\n" * (230 + position) + PLANTED + "\n" + "x " * 400)
+
+    found = list(search_file(file, Search({})))
+
+    assert [(each.offset, each.length, each.line) for each in found] == [
+        (230 + position, len(PLANTED), 231 + position)
+    ]
+
+
+def test_verify_takes_several_bundles_and_says_the_worst(recorded, tmp_path):
+    data = (recorded.path / "run.ritornello").read_bytes()
+    (tmp_path / "good.ritornello").write_bytes(data)
+    (tmp_path / "short.ritornello").write_bytes(data[:-30])
+
+    both = recorded.look("verify", tmp_path, "--json")
+    good = recorded.look("verify", tmp_path / "good.ritornello", "last")
+
+    assert both.code == 3
+    assert [result["exit_code"] for result in both.report["results"]] == [0, 3]
+    assert (good.code, good.out.count("integrity ok, completeness sealed")) == (0, 2)
+    assert recorded.look("verify", "last", tmp_path / "none.ritornello").code == 4

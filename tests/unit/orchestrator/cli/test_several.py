@@ -1,0 +1,43 @@
+"""Several runs in one call."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.several import WORST_FIRST, expanded, worst
+from replay.errors import NotFoundError
+
+
+def test_the_worst_code_is_the_answer_in_the_documented_order():
+    assert [int(code) for code in WORST_FIRST] == [70, 3, 6, 1, 7, 4, 2, 125, 0]
+    for worse, better in itertools.combinations(WORST_FIRST, 2):
+        assert worst([better, worse]) == worst([worse, better]) == worse
+    assert worst([0, 99, 70]) == 99
+    assert worst([]) == 0
+
+
+def test_every_code_of_a_verdict_or_an_error_has_its_place():
+    ends_the_command = {ExitCode.INTERRUPTED, ExitCode.PIPE_CLOSED}
+
+    assert set(WORST_FIRST) == set(ExitCode) - ends_the_command
+
+
+def test_a_directory_is_the_bundles_below_it_sorted_and_none_twice(tmp_path):
+    for name in ("b.ritornello", "sub/a.ritornello", ".git/c.ritornello", "notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "sub")
+    (tmp_path / "gone.ritornello").symlink_to(tmp_path / "nowhere")
+    bundle = str(tmp_path / "b.ritornello")
+
+    found = expanded([bundle, str(tmp_path), "last"])
+
+    assert found == [bundle, str(tmp_path / "sub/a.ritornello"), "last"]
+
+
+def test_a_directory_without_a_bundle_passes_nothing(tmp_path):
+    with pytest.raises(NotFoundError):
+        expanded([str(tmp_path)])
