@@ -15,6 +15,8 @@ from tools.source_tree import Finding, Module, modules, tracked_files
 __all__ = ["LINES_MAX", "check_house", "check_places"]
 
 LINES_MAX = 400
+#: Longer ones, each with a bound of its own: what must be one file to be copied alone (ADR 0035).
+_LONGER = {"attestations/standalone.py": 800}
 _NO_ROOM = frozenset({"utils", "util", "common", "helpers", "helper", "misc", "manager", "stuff"})
 
 # Spelled in halves, so that this file does not break its own rule.
@@ -65,8 +67,9 @@ def check_places(root: Path) -> list[Finding]:
 
 def _size_and_name(module: Module) -> Iterator[Finding]:
     lines = module.source.count("\n")
-    if lines > LINES_MAX:
-        text = f"{lines} lines, at most {LINES_MAX}: a second thought wants its own module"
+    most = _LONGER.get(module.path, LINES_MAX)
+    if lines > most:
+        text = f"{lines} lines, at most {most}: a second thought wants its own module"
         yield Finding(module.path, lines, text)
     if not ast.get_docstring(module.tree):
         yield Finding(module.path, 1, "no docstring")

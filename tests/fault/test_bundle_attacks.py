@@ -13,7 +13,7 @@ from replay.bundle import BundleReader
 from replay.bundle.limits import EXPANSION_MAX, FRAME_SIZE_MAX, MEMBER_SIZE_MAX
 from replay.errors import BundleError, BundlePathError
 from replay.events.digest import part_commitment
-from tests.contract import second_reader
+from tests.support import second_reader
 from tests.support.bundle_forging import (
     GUARD,
     HEADERS,

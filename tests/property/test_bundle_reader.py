@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import BundleError
-from tests.contract import second_reader
+from tests.support import second_reader
 from tests.support.bundle_forging import verify_bytes
 from tools.bundle_forge import (
     canonical,
@@ -52,16 +52,6 @@ def judged(data):
     return member == "none"
 
 
-def second_holds(data):
-    try:
-        second_reader.verify(data)
-    except (second_reader.RefusedError, ValueError, TypeError, LookupError, RecursionError):
-        return False
-    except (struct.error, second_reader.zlib.error):
-        return False
-    return True
-
-
 @given(st.binary(max_size=4000))
 def test_arbitrary_bytes_are_refused(data):
     assert not judged(data)
@@ -93,7 +83,7 @@ def test_both_readers_agree_on_any_plaintext_whose_digests_fit(data):
         plain[start:stop] = data.draw(piece)
     forged = zipped(raws(with_manifest({**MEMBERS, name: bytes(plain)})))
 
-    assert judged(forged) == second_holds(forged)
+    assert judged(forged) == second_reader.holds(forged)
 
 
 _VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("0" * 64)
@@ -104,7 +94,7 @@ def test_both_readers_agree_on_any_fields_of_the_manifest(fields):
     manifest = canonical(manifest_of(MEMBERS) | fields)
     forged = zipped(raws({**MEMBERS, "manifest.json": manifest}))
 
-    assert judged(forged) == second_holds(forged)
+    assert judged(forged) == second_reader.holds(forged)
 
 
 @given(
@@ -147,4 +137,4 @@ def test_both_readers_agree_on_whatever_a_workspace_says(said, shown, origin):
     members[f"workspace/{0:012d}-{len(frames) - 1:012d}.bin"] = b"".join(frames)
     forged = zipped(raws(with_manifest(members)))
 
-    assert judged(forged) == second_holds(forged)
+    assert judged(forged) == second_reader.holds(forged)
