@@ -8,6 +8,7 @@ there that no record lists. It does not say who made the run: that is a signatur
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -20,6 +21,7 @@ from replay.errors import BundleError, IntegrityError
 from replay.events.digest import COMMITMENT_BYTES, payload_commitment_of
 from replay.events.entry import Entry, Part, PartState
 from replay.events.parts import check_part
+from replay.log.excerpt import PAYLOAD_READ_MAX
 from replay.tree.leaf import event_leaf
 from replay.tree.merkle import Frontier
 
@@ -171,14 +173,14 @@ def _check_run_id(entry: Entry, manifest: Manifest, members: Members) -> None:
         raise _refused("a run does not begin with this record", members, 0)
     data = {part.ordinal: part.data for part in entry.brought}
     pieces = [data[ordinal] for ordinal in entry.parts]
-    payload = b"".join(piece for piece in pieces if piece is not None)
     if None in pieces:
         return
-    try:
-        run = _RUN_ID.decode(payload).run
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        run = ""
-    if run != manifest.run_id:
+    said = None
+    if entry.header.size <= PAYLOAD_READ_MAX:  # a list may name one part a million times
+        payload = b"".join(piece for piece in pieces if piece is not None)
+        with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
+            said = _RUN_ID.decode(payload.decode())  # also what it skips is UTF-8
+    if said != _RunId(entry.header.kind, manifest.run_id):
         raise BundleError("origin names another run than its records", member=CHECKPOINT_NAME)
 
 

@@ -28,6 +28,7 @@ from replay.tree import (
 
 __all__ = [
     "CLAIMS_OF_A_HEAD",
+    "PAYLOAD_READ_MAX",
     "WORKSPACE_ORIGIN_PREFIX",
     "Excerpt",
     "WorkspaceRecord",
@@ -42,6 +43,8 @@ T = TypeVar("T")
 WORKSPACE_ORIGIN_PREFIX: Final = "ritornello/workspace/"
 #: Kinds whose `size` and `root` are a head of the run.
 CLAIMS_OF_A_HEAD: Final = frozenset({"RunClosed", "RunExported", "RunImported", "RunResumed"})
+#: Bytes of a payload that a reader of a bundle looks into: a workspace record's, `RunStarted`'s.
+PAYLOAD_READ_MAX: Final = 16 << 20
 
 
 class WorkspaceRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,8 +145,10 @@ def read_head(payload: bytes) -> tuple[int, str]:
 
 
 def _decode(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
+    if len(payload) > PAYLOAD_READ_MAX:
+        raise IntegrityError(f"payload cannot be read: {len(payload)} bytes are over the limit")
     try:
-        return decoder.decode(payload)
+        return decoder.decode(payload.decode())  # also what it skips is UTF-8
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise IntegrityError(f"payload cannot be read: {error}") from None
 
