@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from orchestrator.testing import ScriptedProvider
+from replay.events.payload import decode_payload
 from replay.session.api import open_run
 from tests.http.driver import PROGRAMS, ROOT
 
@@ -77,11 +78,24 @@ def warm_workflow():
 
 
 def payloads(run, workspace):
+    """All that a run holds but the source of its program, which names everything."""
     reader = open_run(run, workspace=workspace)
     try:
-        return b"".join(part.data or b"" for entry in reader.entries() for part in entry.brought)
+        return b"".join(
+            part.data or b""
+            for entry in reader.entries()
+            if entry.header.kind != "CodeLoaded"
+            for part in entry.brought
+        )
     finally:
         reader.close()
+
+
+def payload_of(entry, reader):
+    own = {part.ordinal: part for part in entry.brought}
+    parts = [own.get(ordinal) or reader.parts([ordinal])[ordinal] for ordinal in entry.parts]
+    data = b"".join(part.data for part in parts)
+    return decode_payload(entry.header.media, data, entry.header.seq)
 
 
 def outputs(run, workspace):
@@ -89,11 +103,9 @@ def outputs(run, workspace):
     reader = open_run(run, workspace=workspace)
     try:
         return b"".join(
-            part.data or b""
+            payload_of(entry, reader)[1]
             for entry in reader.entries()
             if entry.header.kind == "OutputWritten"
-            for part in entry.brought
-            if not (part.data or b"").startswith(b"{")
         )
     finally:
         reader.close()
