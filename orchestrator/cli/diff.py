@@ -19,8 +19,8 @@ from orchestrator.cli.records import opened
 from orchestrator.cli.terminal import emit, emit_json, inert
 from replay.bundle.reader import BundleReader
 from replay.errors import IntegrityError, UsageError
-from replay.forensics.run_diff import DETAILED, LISTED, compare_runs
-from replay.forensics.run_diff_rules import Rule, Rules, parse_rule, parse_rules
+from replay.forensics.diff.compare import DETAILED, LISTED, compare_runs
+from replay.forensics.diff.rules import Rule, Rules, parse_rule, parse_rules
 from replay.log.fsck import check
 from replay.log.port import LogReader
 from replay.session.record import DEFAULT_WORKSPACE

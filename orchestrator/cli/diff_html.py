@@ -15,7 +15,7 @@ from typing import Final
 
 from orchestrator.cli.diff_text import CLASS_TEXTS, HEAD, end_text, name_of, pair_of, row_of
 from orchestrator.cli.terminal import inert, instant
-from replay.forensics.run_diff_values import (
+from replay.forensics.diff.values import (
     Difference,
     FieldDifference,
     RunDiff,

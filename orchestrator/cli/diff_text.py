@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from orchestrator.cli.terminal import inert, instant, paint, table
-from replay.forensics.run_diff_values import (
+from replay.forensics.diff.values import (
     Difference,
     End,
     FieldDifference,

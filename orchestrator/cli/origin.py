@@ -9,27 +9,16 @@ from typing import Final
 from orchestrator.cli.records import opened
 from replay.errors import HermeticError, UsageError
 from replay.events.kinds import RunStarted
-from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
 from replay.session.command_line import Command
+from replay.session.foreign import is_foreign
 from replay.session.launcher import program_of
 from replay.session.workflow import first_record
 
-__all__ = ["is_foreign", "refuse_foreign_command"]
+__all__ = ["refuse_foreign_command"]
 
-#: How the entry of a test begins that `orchestrator.testing.pytest_plugin` recorded.
+#: How the entry of a test begins that `orchestrator.testing.recordings.plugin` recorded.
 _TEST: Final = "pytest "
 _HARMLESS: Final = frozenset({"-Xdev", "-Xutf8"})
-
-
-def is_foreign(run: str, workspace: Path) -> bool:
-    """Return whether a run was recorded elsewhere: a bundle, or imported from one."""
-    if Path(run).suffix == BUNDLE_SUFFIX:
-        return True
-    place = Workspace.open(workspace, create=False)
-    name = place.run_directory(run).name
-    # A run that the workspace log does not name was put there by somebody.
-    return {known.run: known.state for known in place.runs()}.get(name, "imported") == "imported"
 
 
 def refuse_foreign_command(run: str, workspace: Path, directory: Path, *, allowed: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.testing import ScriptedProvider
-from replay.forensics.run_diff import compare_runs
+from replay.forensics.diff.compare import compare_runs
 from replay.log.duckdb_store import DuckDBStore
 from tests.http.driver import LIBRARIES, record
 from tests.http.scenes import fake_key

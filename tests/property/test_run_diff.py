@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.events.kinds import EffectReturned, EffectStarted, OutputWritten, StateChanged
-from replay.forensics.run_diff import compare_runs
-from replay.forensics.run_diff_fields import word_segments
+from replay.forensics.diff.compare import compare_runs
+from replay.forensics.diff.fields import word_segments
 from tests.support.conversations import RAW, end, spawn
 from tests.support.recordings import ListReader, Recording
 

@@ -75,7 +75,7 @@ def write_suite(directory):
 
 def options():
     """Only our plugin: each one more costs a tenth of a second in each process."""
-    return ["-p", "orchestrator.testing.pytest_plugin", "-p", "no:cacheprovider"]
+    return ["-p", "orchestrator.testing.recordings.plugin", "-p", "no:cacheprovider"]
 
 
 def surroundings(directory, **more):

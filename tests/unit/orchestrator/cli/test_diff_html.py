@@ -13,8 +13,8 @@ import pytest
 from orchestrator.cli.diff_html import page
 from orchestrator.cli.diff_text import CLASS_TEXTS, lines_of
 from replay.events.kinds import EffectStarted, FileWritten, OutputWritten, RunEnded
-from replay.forensics.run_diff import compare_runs
-from replay.forensics.run_diff_values import DifferenceClass
+from replay.forensics.diff.compare import compare_runs
+from replay.forensics.diff.values import DifferenceClass
 from tests.support.conversations import RAW, spawn
 from tests.support.recordings import ListReader, Recording
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrator.testing.pytest_plugin_modes import MODES, Mode
-from orchestrator.testing.pytest_plugin_names import file_stem, is_plain_name, recording_path
-from orchestrator.testing.pytest_plugin_texts import Place
+from orchestrator.testing.recordings.modes import MODES, Mode
+from orchestrator.testing.recordings.names import file_stem, is_plain_name, recording_path
+from orchestrator.testing.recordings.texts import Place
 
 __all__ = [
     "INI_DIRECTORY",

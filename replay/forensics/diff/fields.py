@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from replay.forensics.run_diff_values import FieldDifference, Segment
+from replay.forensics.diff.values import FieldDifference, Segment
 
 __all__ = ["FIELDS_MAX", "different_fields", "different_text", "shortened", "word_segments"]
 

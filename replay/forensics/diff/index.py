@@ -36,14 +36,14 @@ from replay.events.kinds import (
     ToolCalled,
 )
 from replay.events.payload import decode_payload
-from replay.forensics.run_diff_contents import DIGEST_SIZE, Contents, digest_of
-from replay.forensics.run_diff_totals import Totals
+from replay.forensics.diff.contents import DIGEST_SIZE, Contents, digest_of
+from replay.forensics.diff.totals import Totals
 
 if TYPE_CHECKING:
     from replay.events.entry import Entry
     from replay.events.header import Header
-    from replay.forensics.run_diff_names import Identity, Names
-    from replay.forensics.run_diff_rules import Rules
+    from replay.forensics.diff.names import Identity, Names
+    from replay.forensics.diff.rules import Rules
     from replay.log.port import LogReader
 
 __all__ = ["DIGEST_ONLY", "FACTS", "HOLE", "READ", "RECORDS_MAX", "RunIndex"]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from replay.forensics.classes import GENERIC_ROLES, role_of_field
 
 if TYPE_CHECKING:
-    from replay.forensics.run_diff_index import RunIndex
-    from replay.forensics.run_diff_names import Identity
-    from replay.forensics.run_diff_values import DifferenceClass, FieldDifference
+    from replay.forensics.diff.index import RunIndex
+    from replay.forensics.diff.names import Identity
+    from replay.forensics.diff.values import DifferenceClass, FieldDifference
 
 __all__ = ["Elsewhere", "class_of", "elsewhere"]
 

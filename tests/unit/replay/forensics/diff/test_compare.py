@@ -20,8 +20,8 @@ from replay.events.kinds import (
     StateChanged,
     TaskSpawned,
 )
-from replay.forensics.run_diff import compare_runs
-from replay.forensics.run_diff_rules import Rules, parse_rule
+from replay.forensics.diff.compare import compare_runs
+from replay.forensics.diff.rules import Rules, parse_rule
 from tests.support.conversations import RAW, answer, answer_effect, conversation, end, send, spawn
 from tests.support.recordings import ListReader, Recording, changed, run_started
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from replay.errors import UsageError
-from replay.forensics.run_diff_rules import (
+from replay.forensics.diff.rules import (
     DEFAULT_RULES,
     RULES_MAX,
     Rules,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.testing.pytest_plugin_modes import MODES, default_mode, first_step
+from orchestrator.testing.recordings.modes import MODES, default_mode, first_step
 
 TABLE = {
     "none": ("missing", "replay"),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from replay.forensics.run_diff_fields import different_fields, different_text, shortened
-from replay.forensics.run_diff_totals import Stream
-from replay.forensics.run_diff_values import (
+from replay.forensics.diff.fields import different_fields, different_text, shortened
+from replay.forensics.diff.totals import Stream
+from replay.forensics.diff.values import (
     End,
     FieldDifference,
     FileDifference,
@@ -22,8 +22,8 @@ from replay.forensics.run_diff_values import (
 
 if TYPE_CHECKING:
     from replay.events.kind_base import Failure
-    from replay.forensics.run_diff_index import RunIndex
-    from replay.forensics.run_diff_totals import TaskTotals
+    from replay.forensics.diff.index import RunIndex
+    from replay.forensics.diff.totals import TaskTotals
 
 __all__ = ["TASKS_MAX", "code_of", "facts_of", "outputs_of", "set_up_of", "tasks_of"]
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrator.testing.pytest_plugin_items import (
+from orchestrator.testing.recordings.items import (
     INI_DIRECTORY,
     MODE_OPTION,
     RecordedTest,
@@ -28,15 +28,15 @@ from orchestrator.testing.pytest_plugin_items import (
     refusal,
     session_mode,
 )
-from orchestrator.testing.pytest_plugin_modes import (
+from orchestrator.testing.recordings.modes import (
     MODES,
     Step,
     default_mode,
     first_step,
     records_what_differs,
 )
-from orchestrator.testing.pytest_plugin_names import RECORDINGS, is_plain_name
-from orchestrator.testing.pytest_plugin_process import (
+from orchestrator.testing.recordings.names import RECORDINGS, is_plain_name
+from orchestrator.testing.recordings.process import (
     CHILD_OPTION,
     ChildReporter,
     ChildTask,
@@ -44,8 +44,8 @@ from orchestrator.testing.pytest_plugin_process import (
     keep_only,
     run_in_child,
 )
-from orchestrator.testing.pytest_plugin_texts import missing
-from orchestrator.testing.pytest_plugin_unused import (
+from orchestrator.testing.recordings.texts import missing
+from orchestrator.testing.recordings.unused import (
     PRUNE_OPTION,
     Selection,
     closing_lines,
@@ -213,7 +213,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def _judged_alone(item: pytest.Function) -> list[pytest.TestReport]:
-    from orchestrator.testing.pytest_plugin_runs import recorded_hash_seed
+    from orchestrator.testing.recordings.runs import recorded_hash_seed
 
     reports = run_in_child(item, "replay", hash_seed=recorded_hash_seed(path_of(item)))
     diverged = any(("ritornello.verdict", "diverged") in each.user_properties for each in reports)
@@ -265,7 +265,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def _call(item: pytest.Function, test: Any, values: dict[str, object]) -> None:
-    from orchestrator.testing import pytest_plugin_runs as runs
+    from orchestrator.testing.recordings import runs
 
     step, path = _step(item), path_of(item)
     if step == "live":

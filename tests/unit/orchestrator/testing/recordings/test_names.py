@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.testing.pytest_plugin_names import file_stem, is_plain_name, recording_path
+from orchestrator.testing.recordings.names import file_stem, is_plain_name, recording_path
 
 
 @pytest.mark.parametrize(

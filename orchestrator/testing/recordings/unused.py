@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from orchestrator.testing.pytest_plugin_names import SUFFIX
+from orchestrator.testing.recordings.names import SUFFIX
 
 __all__ = ["PRUNE_OPTION", "Selection", "closing_lines", "unused"]
 

@@ -12,19 +12,19 @@ from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from replay.forensics.run_diff_causes import ancestors, behind
-from replay.forensics.run_diff_classes import class_of, elsewhere
-from replay.forensics.run_diff_details import Details
-from replay.forensics.run_diff_index import DIGEST_ONLY, FACTS, HOLE, READ, RunIndex
-from replay.forensics.run_diff_names import Names
-from replay.forensics.run_diff_outcomes import code_of, facts_of, outputs_of, set_up_of, tasks_of
-from replay.forensics.run_diff_rules import Rules
-from replay.forensics.run_diff_values import Difference, IgnoredCause, Reached, RuleUse, RunDiff
+from replay.forensics.diff.causes import ancestors, behind
+from replay.forensics.diff.classes import class_of, elsewhere
+from replay.forensics.diff.details import Details
+from replay.forensics.diff.index import DIGEST_ONLY, FACTS, HOLE, READ, RunIndex
+from replay.forensics.diff.names import Names
+from replay.forensics.diff.outcomes import code_of, facts_of, outputs_of, set_up_of, tasks_of
+from replay.forensics.diff.rules import Rules
+from replay.forensics.diff.values import Difference, IgnoredCause, Reached, RuleUse, RunDiff
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from replay.forensics.run_diff_names import Identity
+    from replay.forensics.diff.names import Identity
     from replay.log.port import LogReader
 
 __all__ = ["DETAILED", "LISTED", "compare_runs"]

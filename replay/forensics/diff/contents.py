@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from replay.errors import IntegrityError
-from replay.forensics.run_diff_rules import without
+from replay.forensics.diff.rules import without
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from replay.events.entry import Entry, Part
-    from replay.forensics.run_diff_rules import Step
+    from replay.forensics.diff.rules import Step
     from replay.log.port import LogReader
 
 __all__ = ["DIGEST_SIZE", "Contents", "digest_of"]

@@ -348,13 +348,14 @@ def test_unmarked_tests_pay_nothing_and_import_nothing_of_the_engine(pytester):
             ) == [
                 "orchestrator",
                 "orchestrator.testing",
-                "orchestrator.testing.pytest_plugin",
-                "orchestrator.testing.pytest_plugin_items",
-                "orchestrator.testing.pytest_plugin_modes",
-                "orchestrator.testing.pytest_plugin_names",
-                "orchestrator.testing.pytest_plugin_process",
-                "orchestrator.testing.pytest_plugin_texts",
-                "orchestrator.testing.pytest_plugin_unused",
+                "orchestrator.testing.recordings",
+                "orchestrator.testing.recordings.items",
+                "orchestrator.testing.recordings.modes",
+                "orchestrator.testing.recordings.names",
+                "orchestrator.testing.recordings.plugin",
+                "orchestrator.testing.recordings.process",
+                "orchestrator.testing.recordings.texts",
+                "orchestrator.testing.recordings.unused",
             ]
         """
     )

@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import pytest
 
-from orchestrator.testing.pytest_plugin_texts import Place, differing, refused_by_engine
 from orchestrator.testing.recorded_run import opened_recording, record_to
+from orchestrator.testing.recordings.texts import Place, differing, refused_by_engine
 from replay.doors.context import bound
 from replay.errors import IntegrityError, NotFoundError, ReplayError
 from replay.events.kinds import RunStarted

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from replay.forensics.run_diff_index import RunIndex
+    from replay.forensics.diff.index import RunIndex
 
 __all__ = ["ancestors", "behind"]
 

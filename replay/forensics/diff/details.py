@@ -12,14 +12,14 @@ import msgspec
 
 from replay.events.kinds import ReadingsTaken
 from replay.events.payload import decode_payload
-from replay.forensics.run_diff_fields import different_fields
-from replay.forensics.run_diff_index import HOLE
-from replay.forensics.run_diff_values import FieldDifference
+from replay.forensics.diff.fields import different_fields
+from replay.forensics.diff.index import HOLE
+from replay.forensics.diff.values import FieldDifference
 
 if TYPE_CHECKING:
     from replay.events.entry import Entry
-    from replay.forensics.run_diff_index import RunIndex
-    from replay.forensics.run_diff_names import Identity
+    from replay.forensics.diff.index import RunIndex
+    from replay.forensics.diff.names import Identity
 
 __all__ = ["Detail", "Details"]
 

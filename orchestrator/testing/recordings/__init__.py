@@ -1,0 +1,1 @@
+"""Recorded runs as tests: the pytest plugin, one bundle for each test."""
