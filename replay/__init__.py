@@ -13,18 +13,22 @@ if TYPE_CHECKING:
     from replay.doors.secret_values import secret
     from replay.doors.state.mapping import state
     from replay.session.api import record, replay, replay_keyed, resume
+    from replay.session.forking.library import fork
+    from replay.session.forking.report import Fork
     from replay.session.keyed import KeyedReport
     from replay.session.record import Recording
     from replay.session.report import Report
-    from replay.session.resumption import Resumption
+    from replay.session.resuming.report import Resumption
     from replay.session.workflow import workflow
 
 __all__ = [
+    "Fork",
     "KeyedReport",
     "Recording",
     "Report",
     "Resumption",
     "effect",
+    "fork",
     "record",
     "replay",
     "replay_keyed",
@@ -35,13 +39,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Fork": "replay.session.forking.report",
     "KeyedReport": "replay.session.keyed",
     "Recording": "replay.session.record",
     "Report": "replay.session.report",
-    "Resumption": "replay.session.resumption",
+    "Resumption": "replay.session.resuming.report",
     "secret": "replay.doors.secret_values",
     "state": "replay.doors.state.mapping",
     "effect": "replay.doors.effects",
+    "fork": "replay.session.forking.library",
     "record": "replay.session.api",
     "replay": "replay.session.api",
     "replay_keyed": "replay.session.api",

@@ -9,15 +9,17 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from orchestrator.cli.admission import admit_run
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.origin import is_foreign
 from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.trust_layers import InPolicy
 from replay.errors import UsageError
-from replay.session.launcher import launch_resume
+from replay.session.foreign import is_foreign
 from replay.session.messages import Resumed
 from replay.session.record import DEFAULT_WORKSPACE
-from replay.session.resumption import Choices, ResumptionReport, ResumptionVerdict
+from replay.session.resuming.launch import launch_resume
+from replay.session.resuming.report import Choices, ResumptionReport, ResumptionVerdict
 
 __all__ = ["main"]
 
@@ -54,6 +56,7 @@ def resume(
         list[str] | None,
         typer.Option("--secret-to", metavar="HOST", help="Secrets may go to HOST, too."),
     ] = None,
+    policy: InPolicy = None,
     as_json: AsJson = False,
 ) -> int:
     """Let a run go on that stopped without a seal: a crash, a kill, a power cut.
@@ -78,7 +81,15 @@ def resume(
         fail=frozenset(fail or ()),
         secret_to=frozenset(secret_to or ()),
     )
-    outcome = launch_resume(run, workspace, choices, directory=directory, output_to_stderr=as_json)
+    admission = admit_run(run, workspace, directory, policy)
+    outcome = launch_resume(
+        run,
+        workspace,
+        choices,
+        directory=directory,
+        output_to_stderr=as_json,
+        conditions=admission.conditions,
+    )
     if not isinstance(outcome.answer, Resumed):
         say(
             "ritornello: the program's process ended without returning to the engine; its run stays"
@@ -92,9 +103,9 @@ def resume(
     code = _CODES.get(report.verdict, outcome.answer.exit_code)
     if as_json:
         fields: dict[str, object] = msgspec.to_builtins(report)
-        emit_json("resume", {**fields, "exit_code": int(code)})
+        emit_json("resume", {**fields, **admission.fields(), "exit_code": int(code)})
     else:
-        say(*_lines(report))
+        say(*admission.lines(), *_lines(report))
     return code
 
 

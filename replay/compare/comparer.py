@@ -22,7 +22,7 @@ from replay.tree import Frontier, event_leaves
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from replay.events.entry import Entry
+    from replay.events.entry import Entry, PartState
     from replay.sources.history import History
 
 __all__ = ["Comparer"]
@@ -59,8 +59,9 @@ class Comparer:
         self._unhashed: list[bytes] = []
         self._size = 0
         self.derived_computed = 0
-        #: The record that cannot be compared, because it was erased with its salt.
+        #: The record that cannot be compared, because a part is gone with its salt, and why.
         self.erased_at: int | None = None
+        self.erased_as: PartState = "erased"
 
     @property
     def root(self) -> bytes:
@@ -93,8 +94,9 @@ class Comparer:
             self._keep(entry)
             return None
         recorded = self._history.whole(seq)
-        if recorded is not None and _is_erased(recorded, entry):
-            self.erased_at = seq
+        gone = None if recorded is None else _gone(recorded, entry)
+        if gone is not None:
+            self.erased_at, self.erased_as = seq, gone
         return self._explain(entry, recorded)
 
     def _equal(self, kind: str, raw: bytes) -> None:
@@ -226,13 +228,12 @@ class Comparer:
         return () if payload is None else changed_fields(payload, None)
 
 
-def _is_erased(recorded: Entry, computed: Entry) -> bool:
-    """Return whether only the commitment differs, to parts that are gone with their salts."""
-    gone = any(part.data is None and not part.salt for part in recorded.brought)
+def _gone(recorded: Entry, computed: Entry) -> PartState | None:
+    """Return why a part is gone with its salt, if nothing but the commitment differs."""
+    states = [part.state for part in recorded.brought if part.data is None and not part.salt]
     commitment = computed.header.commitment
-    return gone and (
-        msgspec.structs.replace(recorded.header, commitment=commitment) == computed.header
-    )
+    same = msgspec.structs.replace(recorded.header, commitment=commitment) == computed.header
+    return states[0] if states and same else None
 
 
 def _text(value: object) -> str:

@@ -37,19 +37,24 @@ class ResumedTape:
         self._actions: list[tuple[int, Callable[[], None]]] = []
 
     @property
+    def is_behind(self) -> bool:
+        """Whether the next record is one that the recorded part does not have."""
+        return self._comparer.size >= self._recorded
+
+    @property
     def wants_places(self) -> bool:
         """Whether places are wanted: with what is to be written."""
-        return self._comparer.size >= self._recorded
+        return self.is_behind
 
     def take(self, kind: str, raw: bytes) -> bool:
         """Compare the next record by its header bytes; ask for the whole of what is written."""
-        if self._comparer.size >= self._recorded:
+        if self.is_behind:
             return False
         return self._comparer.take(kind, raw)
 
     def put(self, entry: Entry) -> Divergence | None:
         """Say how the next record differs, or keep it."""
-        if self._comparer.size < self._recorded:
+        if not self.is_behind:
             return self._comparer.put(entry)
         if self._live is None:
             self._held.append(entry)

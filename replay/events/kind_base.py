@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Failure", "JsonText", "Names", "Pairs", "PayloadBase", "Role", "null"]
+__all__ = ["Failure", "ForkOrigin", "JsonText", "Names", "Pairs", "PayloadBase", "Role", "null"]
 
 Role = Literal["answered", "delivered", "noted", "derived"]
 Names = tuple[str, ...]
@@ -24,6 +24,20 @@ class PayloadBase(
 def null() -> JsonText:
     """Return the value of what has none; `JsonText | None` cannot be decoded by msgspec."""
     return msgspec.Raw(b"null")
+
+
+class ForkOrigin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The run that a fork was made from, and up to where it is the same.
+
+    Attributes:
+        run: its id.
+        root: hex root over its records.
+        position: number of records that both have, the first of which alone differs.
+    """
+
+    run: str
+    root: str
+    position: int
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

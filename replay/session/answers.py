@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from replay.scheduler.core import Scheduler
     from replay.sources.live import LiveClock
 
-__all__ = ["ANSWERS_VERSION", "LiveAnswers", "ReadingSource", "RecordedAnswers"]
+__all__ = ["ANSWERS_VERSION", "LiveAnswers", "ReadingSource", "RecordedAnswers", "decoded"]
 
 # Bound here: a program may read its clock in a loop.
 _Raw = msgspec.Raw
@@ -164,7 +164,7 @@ class RecordedAnswers(_Answers):
         """Take the next reading of the record."""
         reading = self._inputs.reading(source, argument)
         self._scheduler.move_clock(reading.time)
-        return _decode(reading)
+        return decoded(reading)
 
 
 def _answer_as_first(source: str, argument: str, live: Callable[[], Value]) -> Value:
@@ -197,7 +197,12 @@ def _encode(value: Value, source: str) -> msgspec.Raw:
         )
 
 
-def _decode(reading: Reading) -> Value:
+def decoded(reading: Reading) -> Value:
+    """Return the answer that a reading holds.
+
+    Raises:
+        IntegrityError: no recorder writes it.
+    """
     try:
         value = _VALUES.decode(reading.value)
         if isinstance(value, dict):
@@ -209,10 +214,10 @@ def _decode(reading: Reading) -> Value:
             data = base64.b64decode(text, validate=True)
             if form == "base64":
                 return data
-            decoded = data.decode("utf-8", "surrogatepass")
+            plain = data.decode("utf-8", "surrogatepass")
             if form == "names":
-                return decoded.split("\0")
-            value = {"text": decoded}[form]
+                return plain.split("\0")
+            value = {"text": plain}[form]
     except (msgspec.MsgspecError, KeyError, ValueError):
         raise IntegrityError(f"a reading of {reading.source} is malformed") from None
     return value

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError, UsageError
 from replay.log.duckdb_store import DuckDBStore
@@ -16,8 +17,8 @@ from replay.session.keyed import KeyedReport
 from replay.session.keyed import replay_keyed as session_keyed
 from replay.session.record import DEFAULT_WORKSPACE, Recording, record_program
 from replay.session.replay import replay_log
-from replay.session.resume import resume_program
-from replay.session.resumption import Choices, Resumption
+from replay.session.resuming.report import Choices, Resumption
+from replay.session.resuming.resume import resume_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -26,11 +27,18 @@ if TYPE_CHECKING:
     from replay.session.awaiting import Cancellation
     from replay.session.report import Report
 
-__all__ = ["BUNDLE_SUFFIX", "entry_of", "open_run", "record", "replay", "replay_keyed", "resume"]
+__all__ = [
+    "BUNDLE_SUFFIX",
+    "entry_of",
+    "open_run",
+    "record",
+    "replay",
+    "replay_keyed",
+    "resume",
+    "runnable",
+]
 
 T = TypeVar("T")
-
-BUNDLE_SUFFIX: Final = ".ritornello"
 
 
 @overload
@@ -79,7 +87,7 @@ def record(
         LogError: the log cannot be written; nothing that depended on it left the process.
         UsageError: the caller is part of a run, or another run is on stage and cannot share it.
     """
-    program = _program(main)
+    program = runnable(main)
     return in_place_or_awaited(
         "replay.record",
         lambda cancellation: record_program(
@@ -117,7 +125,7 @@ def replay(
         NotFoundError: there is no such run or bundle.
         IntegrityError: the record cannot be read at all.
     """
-    program = _program(main)
+    program = runnable(main)
 
     def work(cancellation: Cancellation) -> Report:
         reader = open_run(run, workspace=workspace)
@@ -170,7 +178,7 @@ def resume(
         IntegrityError: the record is damaged.
         LogError: the run is being written, or cannot be.
     """
-    program = _program(main)
+    program = runnable(main)
     name = run.run_id if isinstance(run, Recording) else run
     choices = Choices(again=frozenset(again), fail=frozenset(fail), secret_to=frozenset(secret_to))
     return in_place_or_awaited(
@@ -209,7 +217,7 @@ def replay_keyed(
         NotFoundError: there is no such run or bundle.
         IntegrityError: the record cannot be read at all.
     """
-    program = _program(main)
+    program = runnable(main)
 
     def work(cancellation: Cancellation) -> KeyedReport[T]:
         reader = open_run(run, workspace=workspace)
@@ -247,7 +255,7 @@ def open_run(
     return DuckDBStore.open(place.run_directory(str(run)), read_only=True)
 
 
-def _program(main: Any) -> Callable[[], Any]:
+def runnable(main: Any) -> Callable[[], Any]:
     """Return what runs a function: in a loop of its own, if it is a coroutine function.
 
     Raises:

@@ -22,20 +22,12 @@ import msgspec
 import replay.errors
 from replay.errors import IntegrityError, NotFoundError, ReplayError, SetupError, UsageError
 from replay.files.overlay import Overlay
-from replay.log.duckdb_store import DuckDBStore
-from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX, open_run
+from replay.session.api import BUNDLE_SUFFIX
 from replay.session.child_answers import ChildAnswers
+from replay.session.child_start import START
 from replay.session.command_line import Command, engine_root, parse_recorded, refuse_collisions
-from replay.session.messages import (
-    Call,
-    Failed,
-    Ready,
-    Recorded,
-    Replayed,
-    Resumed,
-    Task,
-)
+from replay.session.conditions import Conditions, open_admitted
+from replay.session.messages import Call, Failed, Outcome, Ready, Replayed, Task
 from replay.session.replay import replay_log
 from replay.session.workflow import first_record
 from replay.version import VERSION
@@ -44,59 +36,20 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from replay.events.kinds import RunStarted
-    from replay.session.resumption import Choices
 
 __all__ = [
     "LaunchedProgram",
     "Surroundings",
+    "checked_hash_seed",
     "launch_recording",
     "launch_replay",
-    "launch_resume",
+    "launch_task",
     "program_of",
 ]
 
 #: Seconds between two looks at a child that has not said a word.
 _LOOK_S: Final = 0.2
 _HASH_SEED: Final = re.compile(r"random|[0-9]{1,9}")
-#: What Python is told to do in the child; it finds the engine where this process did. A module of
-#: the program's that has the engine's name is found, but not run.
-_START: Final = """\
-import sys
-loaded = frozenset(sys.modules)
-if not sys.flags.safe_path:
-    del sys.path[0]
-if sys.argv[1]:
-    sys.path.insert(0, sys.argv[1])
-def start():
-    import os
-    from importlib.util import find_spec
-    what, where = "the engine is not installed", sys.executable
-    try:
-        roots = set()
-        for name, own in (("replay", "session/child.py"), ("orchestrator", "__init__.py")):
-            spec = find_spec(name)
-            if spec is None:
-                continue
-            place = os.path.dirname(spec.origin or "")
-            roots.add(os.path.dirname(place))
-            if len(roots) > 1 or not os.path.isfile(os.path.join(place, own)):
-                where = spec.origin or str(list(spec.submodule_search_locations or ()))
-                what = f"a module {name!r} of the program's is found in place of the engine's"
-                break
-        else:
-            if roots:
-                from replay.session.child import main
-                return main
-    except BaseException as error:
-        what = f"the engine cannot be loaded ({type(error).__name__}: {error})"
-    import json
-    hint = f"install ritornello for that Python: {sys.executable} -m pip install ritornello"
-    said = {"type": "failed", "error": "UsageError", "message": what, "where": where, "hint": hint}
-    os.write(int(sys.argv[3]), json.dumps(said).encode() + b"\\n")
-    os._exit(2)
-main = start()
-main(loaded)
-"""
 
 
 class LaunchedProgram(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +61,7 @@ class LaunchedProgram(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     exit_code: int
-    answer: Recorded | Replayed | Resumed | None
+    answer: Outcome | None
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +84,11 @@ _HERE: Final = Surroundings()
 
 
 def launch_recording(
-    program: Command | Call, workspace: Path, *, output_to_stderr: bool = False
+    program: Command | Call,
+    workspace: Path,
+    *,
+    output_to_stderr: bool = False,
+    conditions: Conditions = Conditions(),  # noqa: B008 - it is frozen
 ) -> LaunchedProgram:
     """Run a program in a child process and record it.
 
@@ -139,15 +96,21 @@ def launch_recording(
         program: what to run; see :func:`replay.session.command_line.parse_command`.
         workspace: directory that holds the runs.
         output_to_stderr: let the program's standard output go to standard error.
+        conditions: what was decided about it beforehand.
 
     Raises:
         UsageError: the program cannot be recorded; none of its lines ran.
         ReplayError: the engine gave up in the child.
     """
-    task = Task(action="record", program=program, workspace=str(workspace.absolute()))
+    task = Task(
+        action="record",
+        program=program,
+        workspace=str(workspace.absolute()),
+        conditions=conditions,
+    )
     if isinstance(program, Call):
         refuse_collisions(Path(program.file).resolve().parent)
-    return _launch(task, hash_seed="0", directory=None, output_to_stderr=output_to_stderr)
+    return launch_task(task, hash_seed="0", directory=None, output_to_stderr=output_to_stderr)
 
 
 def launch_replay(
@@ -159,6 +122,7 @@ def launch_replay(
     out: Path | None = None,
     output_to_stderr: bool = False,
     surroundings: Surroundings = _HERE,
+    conditions: Conditions = Conditions(),  # noqa: B008 - it is frozen
 ) -> LaunchedProgram:
     """Replay a run in a child process, with the code on disk.
 
@@ -171,6 +135,7 @@ def launch_replay(
             with the replay, if not given.
         output_to_stderr: let the program's standard output go to standard error.
         surroundings: how the child's process differs from this one.
+        conditions: what was decided about record and program beforehand.
 
     Raises:
         NotFoundError: there is no such run, or its program is not there.
@@ -178,7 +143,7 @@ def launch_replay(
         UsageError: the directory for files is not empty.
         ReplayError: the engine gave up in the child.
     """
-    reader = open_run(run, workspace=workspace)
+    reader = open_admitted(run, workspace, conditions)
     try:
         started = first_record(reader)
         if started.observed:
@@ -189,9 +154,7 @@ def launch_replay(
     place = (directory or Path.cwd()).absolute()
     if not place.is_dir():
         raise NotFoundError("there is no such directory", where=str(place))
-    seed = started.hash_seed
-    if _HASH_SEED.fullmatch(seed) is None:
-        raise IntegrityError(f"{seed[:40]!r} is no PYTHONHASHSEED", where="event 0")
+    seed = checked_hash_seed(started)
     task = Task(
         action="replay",
         program=program_of(started, place),
@@ -199,10 +162,11 @@ def launch_replay(
         run=str(Path(run).absolute()) if Path(run).suffix == BUNDLE_SUFFIX else run,
         keep=None if keep is None else str(keep.absolute()),
         noise=surroundings.noise,
+        conditions=conditions,
     )
     # Made and removed here: the child closes itself against writing anywhere else.
     with contextlib.closing(Overlay(out)) as overlay:
-        return _launch(
+        return launch_task(
             msgspec.structs.replace(task, out=str(overlay.root)),
             hash_seed=surroundings.hash_seed or seed,
             directory=place,
@@ -211,53 +175,11 @@ def launch_replay(
         )
 
 
-def launch_resume(
-    run: str,
-    workspace: Path,
-    choices: Choices,
-    *,
-    directory: Path | None = None,
-    output_to_stderr: bool = False,
-) -> LaunchedProgram:
-    """Let a stopped run go on in a child process, with the code on disk.
-
-    Args:
-        run: a run of the workspace.
-        workspace: directory that holds the runs.
-        choices: what becomes of effects in flight, and where secrets may go.
-        directory: where the program is started; where it was, if not given.
-        output_to_stderr: let the program's standard output go to standard error.
-
-    Raises:
-        NotFoundError: there is no such run, or its program is not there.
-        ReplayError: it cannot go on.
-    """
-    store = Workspace.open(workspace, create=False).run_directory(run)
-    reader = DuckDBStore.open(store, read_only=True)
-    try:
-        if not reader.size():
-            raise NotFoundError("nothing of the run was recorded", hint="record it anew")
-        started = first_record(reader)
-    finally:
-        reader.close()
-    place = (directory or Path(started.directory)).absolute()
-    if not place.is_dir():
-        raise NotFoundError("there is no such directory", where=str(place), hint="--in DIR")
+def checked_hash_seed(started: RunStarted) -> str:
+    """Return the PYTHONHASHSEED of a run, or refuse what is none."""
     if _HASH_SEED.fullmatch(started.hash_seed) is None:
         raise IntegrityError(f"{started.hash_seed[:40]!r} is no PYTHONHASHSEED", where="event 0")
-    task = Task(
-        action="resume",
-        program=program_of(started, place),
-        workspace=str(workspace.absolute()),
-        run=store.name,
-        choices=choices,
-    )
-    return _launch(
-        task,
-        hash_seed=started.hash_seed,
-        directory=place,
-        output_to_stderr=output_to_stderr,
-    )
+    return started.hash_seed
 
 
 def program_of(started: RunStarted, directory: Path) -> Command | Call:
@@ -286,7 +208,7 @@ def program_of(started: RunStarted, directory: Path) -> Command | Call:
     return Call(file=file, function=function, arguments=text)
 
 
-def _launch(
+def launch_task(
     task: Task,
     *,
     hash_seed: str,
@@ -294,6 +216,7 @@ def _launch(
     output_to_stderr: bool,
     surroundings: Surroundings = _HERE,
 ) -> LaunchedProgram:
+    """Do a task in a child process of this one; errors as those of the functions above."""
     if os.environ.get("PYTHONINSPECT"):
         raise UsageError(
             "PYTHONINSPECT would make the end of the program a prompt, which cannot be repeated",
@@ -311,7 +234,7 @@ def _launch(
     with _signals_go_to_the_child() as children:
         try:
             process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
-                [*prefix, python, *flags, "-c", _START, root, str(child_in), str(child_out)],
+                [*prefix, python, *flags, "-c", START, root, str(child_in), str(child_out)],
                 cwd=directory,
                 env={**os.environ, **surroundings.environment, "PYTHONHASHSEED": hash_seed},
                 pass_fds=(child_in, child_out),

@@ -7,10 +7,24 @@ from typing import Literal
 import msgspec
 
 from replay.session.command_line import Command
+from replay.session.conditions import Conditions
+from replay.session.forking.report import Estimate, ForkChoices, ForkReport
 from replay.session.report import Report
-from replay.session.resumption import Choices, ResumptionReport
+from replay.session.resuming.report import Choices, ResumptionReport
 
-__all__ = ["Answer", "Call", "Failed", "Ready", "Recorded", "Replayed", "Resumed", "Task"]
+__all__ = [
+    "Answer",
+    "Call",
+    "Estimated",
+    "Failed",
+    "Forked",
+    "Outcome",
+    "Ready",
+    "Recorded",
+    "Replayed",
+    "Resumed",
+    "Task",
+]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag="call"):
@@ -31,7 +45,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """What the child is to do.
 
     Attributes:
-        action: record, replay, or resume.
+        action: record, replay, resume, or fork.
         program: what to run.
         workspace: absolute path of the workspace directory.
         run: what to replay: a run of the workspace, or the absolute path of a bundle.
@@ -39,9 +53,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         out: an empty directory for the files that a replayed program writes.
         noise: objects to make before the program, so that it lies elsewhere in memory.
         choices: what whoever resumes a run says.
+        fork: where a fork begins, and how.
+        conditions: what was decided about it beforehand.
     """
 
-    action: Literal["record", "replay", "resume"]
+    action: Literal["record", "replay", "resume", "fork"]
     program: Command | Call
     workspace: str
     run: str = ""
@@ -49,6 +65,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     out: str = ""
     noise: int = 0
     choices: Choices = Choices()
+    fork: ForkChoices = ForkChoices()
+    conditions: Conditions = Conditions()
 
 
 # A union for msgspec needs tags on all of its members.
@@ -98,6 +116,24 @@ class Resumed(msgspec.Struct, frozen=True, kw_only=True, tag="resumed"):
     exit_code: int
 
 
+class Estimated(msgspec.Struct, frozen=True, kw_only=True, tag="estimated"):
+    """It is known what a fork would send at least."""
+
+    estimate: Estimate
+
+
+class Forked(msgspec.Struct, frozen=True, kw_only=True, tag="forked"):
+    """A fork came to its end, or there is none.
+
+    Attributes:
+        report: what came of it.
+        exit_code: what the program's process would have ended with.
+    """
+
+    report: ForkReport
+    exit_code: int
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """The engine gave up; the fields are those of a :class:`replay.errors.ReplayError`.
 
@@ -111,4 +147,6 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     hint: str = ""
 
 
-Answer = Ready | Recorded | Replayed | Resumed | Failed
+#: What a launched program can come to.
+Outcome = Recorded | Replayed | Resumed | Estimated | Forked
+Answer = Ready | Outcome | Failed

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     from replay.scheduler.core import Scheduler
 
-__all__ = ["Outlet"]
+__all__ = ["Outlet", "written"]
+
+
+def written(stream: BinaryIO, data: bytes) -> Callable[[], None]:
+    """Return what writes some bytes, and raises what that raises."""
+
+    def write() -> None:
+        stream.write(data)
+        stream.flush()
+
+    return write
 
 
 class Outlet:

@@ -14,18 +14,21 @@ from replay.events.kinds import RunStarted
 from replay.events.payload import decode_payload
 from replay.session.api import open_run
 from replay.session.awaiting import in_place_or_awaited
+from replay.session.forking.library import fork as fork_function
 from replay.session.record import DEFAULT_WORKSPACE, record_program
 from replay.session.replay import replay_log
-from replay.session.resume import resume_program
+from replay.session.resuming.resume import resume_program
+from replay.sources.history import ErasedPayloadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from replay.log.port import LogReader
     from replay.session.awaiting import Cancellation
+    from replay.session.forking.report import Estimate, Fork
     from replay.session.record import Recording
     from replay.session.report import Report
-    from replay.session.resumption import Resumption
+    from replay.session.resuming.report import Resumption
 
 __all__ = [
     "Workflow",
@@ -65,6 +68,18 @@ class Workflow(Protocol, Generic[P, T]):
 
     def resume(self, run: str, *, workspace: Path | str = DEFAULT_WORKSPACE) -> Resumption[T]:
         """Let a recorded call go on that stopped; as :func:`replay.resume`."""
+        ...
+
+    def fork(
+        self,
+        run: str | Path,
+        *,
+        workspace: Path | str = DEFAULT_WORKSPACE,
+        at: int | None = None,
+        approve: Callable[[Estimate], bool] | None = None,
+        secret_to: Iterable[str] = (),
+    ) -> Fork[T]:
+        """Make a new run of a recorded call after a change; as :func:`replay.fork`."""
         ...
 
 
@@ -127,8 +142,32 @@ def workflow(function: Callable[P, Coroutine[Any, Any, T]]) -> Workflow[P, T]:
 
         return in_place_or_awaited("resume", work)
 
+    def fork(
+        run: str | Path,
+        *,
+        workspace: Path | str = DEFAULT_WORKSPACE,
+        at: int | None = None,
+        approve: Callable[[Estimate], bool] | None = None,
+        secret_to: Iterable[str] = (),
+    ) -> Fork[T]:
+        reader = open_run(run, workspace=workspace)
+        try:
+            recorded = first_record(reader).arguments
+        finally:
+            reader.close()
+        text = recorded[0] if recorded else ""
+        return fork_function(
+            run,
+            lambda: call_with(function, text),
+            workspace=workspace,
+            at=at,
+            approve=approve,
+            secret_to=secret_to,
+        )
+
     # Attributes of the function itself: it stays a coroutine function for whoever looks.
-    vars(function).update({"record": record, "replay": replay, "resume": resume, _MARK: True})
+    faces = {"record": record, "replay": replay, "resume": resume, "fork": fork}
+    vars(function).update({**faces, _MARK: True})
     return cast("Workflow[P, T]", function)
 
 
@@ -200,13 +239,14 @@ def first_record(reader: LogReader) -> RunStarted:
     """Return the payload of a run's first record.
 
     Raises:
-        IntegrityError: it is not the start of a run, or its payload is gone.
+        IntegrityError: it is not the start of a run.
+        ErasedPayloadError: its payload is gone.
     """
     entry = next(reader.entries(0, 1), None)
     if entry is not None:
         data = [part.data for part in entry.brought]
         if None in data:
-            raise IntegrityError("the payload of the first record is gone", where="event 0")
+            raise ErasedPayloadError(0, entry.brought[data.index(None)].state)
         whole = b"".join(piece for piece in data if piece is not None)
         payload, _ = decode_payload(entry.header.media, whole, 0)
         if isinstance(payload, RunStarted):

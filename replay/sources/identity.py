@@ -76,8 +76,15 @@ class IdentityIndex:
         self.started: RunStarted | None = None
         self.start_time = 0
         paths = Paths()
-        for entry, data in _with_payloads(reader):
-            self._enter(entry, data, paths)
+        for entry, data, is_whole in _with_payloads(reader):
+            if is_whole:
+                self._enter(entry, data, paths)
+            else:
+                self._enter_hole(entry, data, paths)
+
+    def _enter_hole(self, entry: Entry, data: bytes, paths: Paths) -> None:
+        """Enter a record of whose payload a part is gone."""
+        self._enter(entry, data, paths)
 
     def _enter(self, entry: Entry, data: bytes, paths: Paths) -> None:
         header = entry.header
@@ -109,9 +116,11 @@ class IdentityIndex:
             self.questions[path, header.kind, header.index] = (header.seq, data)
 
 
-def _with_payloads(reader: LogReader) -> Iterator[tuple[Entry, bytes]]:
-    parts: dict[int, bytes] = {}
+def _with_payloads(reader: LogReader) -> Iterator[tuple[Entry, bytes, bool]]:
+    """Yield each record with its payload, and whether that is all there."""
+    parts: dict[int, bytes | None] = {}
     for entry in reader.entries():
         for part in entry.brought:
-            parts[part.ordinal] = part.data or b""
-        yield entry, b"".join(parts[ordinal] for ordinal in entry.parts)
+            parts[part.ordinal] = part.data
+        found = [parts[ordinal] for ordinal in entry.parts]
+        yield entry, b"".join(data or b"" for data in found), None not in found

@@ -57,6 +57,11 @@ class KeyedInputs:
             return None
         return found[1][0][0].time
 
+    @property
+    def delivers(self) -> bool:
+        """Whether an answer to an open question is there, or a part of one."""
+        return self._chunks is not None or self._first() is not None
+
     def enter(self, time: int, callbacks: int | None) -> None:
         """Deliver it."""
         if self._chunks is None:

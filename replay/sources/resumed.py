@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.recording.recorder import Recorder
-    from replay.sources.live import LiveInputs
+    from replay.scheduler.ports import Inputs
     from replay.sources.recorded import RecordedInputs
 
 __all__ = ["RecordEnd", "ResumedInputs"]
@@ -66,9 +66,9 @@ class ResumedInputs:
         self._recorded = recorded
         self._end = end
         self._recorder = recorder
-        self._live: LiveInputs | None = None
+        self._live: Inputs | None = None
 
-    def go_live(self, live: LiveInputs) -> None:
+    def go_live(self, live: Inputs) -> None:
         """Take inputs from the world from here on."""
         self._live = live
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from replay.doors.processes.pipes import OutputPipe
 from replay.doors.processes.refusals import refuse
 from replay.events.process_kinds import ProcessStarted
+from replay.scheduler.engine_side import EngineSide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,12 +150,9 @@ def _variables(context: DoorContext, given: Mapping[Any, Any] | None) -> dict[An
         return dict(given)
     if not context.world.is_live:
         return None
-    scheduler = context.scheduler
-    before, scheduler.inside = scheduler.inside, True  # not a reading of the program's
-    try:
+    # Not a reading of the program's.
+    with EngineSide(context.scheduler):
         return dict(os.environ)
-    finally:
-        scheduler.inside = before
 
 
 def _input(context: DoorContext, value: Any) -> tuple[_Input, bytes | None]:

@@ -17,6 +17,7 @@ from replay.doors.context import bound
 from replay.errors import SetupError
 from replay.own_locks import OwnLock
 from replay.recording.gaps import Uncaptured
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted
 
 if TYPE_CHECKING:
@@ -151,11 +152,8 @@ def _outside_schedule(work: Callable[[], str | None]) -> str | None:
     context = bound()
     if context is None:
         return work()
-    before, context.scheduler.inside = context.scheduler.inside, True
-    try:
+    with EngineSide(context.scheduler):
         return work()
-    finally:
-        context.scheduler.inside = before
 
 
 class _Finder(importlib.abc.MetaPathFinder):

@@ -19,6 +19,7 @@ from replay.doors.counted import CountedDoor
 from replay.doors.exchanging.functions import ModuleFunctionExchange
 from replay.doors.exchanging.rebinding import FunctionExchange
 from replay.errors import UsageError
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted, Terminated
 
 if TYPE_CHECKING:
@@ -80,11 +81,8 @@ class RunSignals:
             # Only there can it be said to the system; it is done when that goes on.
             self._context.scheduler.interrupts.append(self.go_live)
             return
-        before, self._context.scheduler.inside = self._context.scheduler.inside, True
-        try:
+        with EngineSide(self._context.scheduler):
             self._install_all()
-        finally:
-            self._context.scheduler.inside = before
 
     def _install_all(self) -> None:
         if callable(_get_signal.real(signal.SIGINT)):

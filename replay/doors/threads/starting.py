@@ -19,6 +19,7 @@ from replay.doors.context import DoorContext, current
 from replay.doors.counted import CountedDoor
 from replay.doors.exchanging.functions import ModuleFunctionExchange
 from replay.doors.exchanging.rebinding import FunctionExchange
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted
 from replay.scheduler.threads import Started
 
@@ -172,12 +173,8 @@ def _ends(context: DoorContext, started: Started, timeout: float | None) -> bool
 
 def _outside(context: DoorContext, call: Callable[[], Any]) -> Any:
     """Wait for real: what the thread does last, after its last turn, takes no turn."""
-    scheduler = context.scheduler
-    before, scheduler.inside = scheduler.inside, True
-    try:
+    with EngineSide(context.scheduler):
         return call()
-    finally:
-        scheduler.inside = before
 
 
 def _lists(real: Callable[..., Any]) -> Callable[..., Any]:

@@ -42,7 +42,7 @@ class Scene:
         self.path = path
         self.variables = {"ANTHROPIC_API_KEY": KEY, **variables}
 
-    def start(self, *arguments, without=()):
+    def start(self, *arguments, without=(), **streams):
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **self.variables}
         for name in without:
             environment.pop(name, None)
@@ -50,9 +50,12 @@ class Scene:
             [sys.executable, "-m", "orchestrator.cli", *map(str, arguments)],
             cwd=self.path,
             env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            **{
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                **streams,
+            },
             text=True,
             start_new_session=True,
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from replay.recording.divergence import Diverged
 from replay.recording.gaps import Uncaptured
-from replay.session.resumption import Repeated, Undecided
+from replay.session.resuming.report import Repeated, Undecided
 from replay.sources.history import ErasedPayloadError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from replay.compare.comparer import Comparer
     from replay.guard.process import ProcessGuard
-    from replay.session.resumption import Choices, ResumptionReport, ResumptionVerdict
+    from replay.session.resuming.report import Choices, ResumptionReport, ResumptionVerdict
     from replay.sources.resumed_world import Kept
 
 __all__ = ["AsksError", "FlightPlan", "decided", "repeated", "unsealed"]

@@ -21,21 +21,23 @@ from replay.files.resumed import RecordedPart, ResumedFiles
 from replay.recording.recorder import Recorder
 from replay.recording.tape import LiveTape
 from replay.scheduler.core import Scheduler
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.scrub import Scrubber
 from replay.session.ending import end_run, stalled_error
-from replay.session.flights import FlightPlan, decided, repeated, unsealed
-from replay.session.hiding import HidingRecorder
 from replay.session.ledger import TaskLedger
+from replay.session.outlet import written
 from replay.session.program_code import code_note, files_reached
 from replay.session.record import Recording
 from replay.session.record_start import is_at_start, is_of_library
 from replay.session.replay import write_out
-from replay.session.resumed_answers import ResumedAnswers
-from replay.session.resumption import Choices, Resumption, ResumptionReport
+from replay.session.resuming.answers import ResumedAnswers
+from replay.session.resuming.flights import FlightPlan, decided, repeated, unsealed
+from replay.session.resuming.hiding import HidingRecorder
+from replay.session.resuming.report import Choices, Resumption, ResumptionReport
+from replay.session.resuming.vault import SecretVault
 from replay.session.sharing import side_of
 from replay.session.stage import Stage
-from replay.session.vault import SecretVault
 from replay.sources.history import ErasedPayloadError
 from replay.sources.live import LiveClock, LiveInputs
 from replay.sources.outside import Arrival, LiveWorld, replace_secret
@@ -52,9 +54,10 @@ if TYPE_CHECKING:
     from replay.files.overlay import Overlay
     from replay.guard.process import ProcessGuard, Side
     from replay.log.workspace import Workspace
+    from replay.log.writer import Writer
     from replay.session.ending import Reason
-    from replay.session.resumed_log import ResumedLog
-    from replay.session.resumption import ResumptionVerdict
+    from replay.session.resuming.log import ResumedLog
+    from replay.session.resuming.report import ResumptionVerdict
     from replay.sources.history import History
 
 __all__ = ["ResumedSession"]
@@ -79,6 +82,13 @@ class ResumedSession(Generic[T]):
         guard: refuses ways out until the run is live.
         shared: whether other runs may be on stage too.
     """
+
+    #: Parts that a fork has in another form.
+    tape_type = ResumedTape
+    inputs_type = ResumedInputs
+    world_type = ResumedWorld
+    answers_type = ResumedAnswers
+    files_type = ResumedFiles
 
     def __init__(
         self,
@@ -107,12 +117,12 @@ class ResumedSession(Generic[T]):
         self._plan = FlightPlan()
         self.sources: Callable[[], list[str]] | None = None
         self._comparer = Comparer(history, None, self._place_of)
-        self._tape = ResumedTape(self._comparer, history.size)
+        self._tape = self.tape_type(self._comparer, history.size)
         recorder = HidingRecorder(self._tape, PartTable(self._salt), Scrubber(), first.header.time)
         self.recorder: Recorder = recorder
         self._end = end = RecordEnd(recorder, history.size, self.switch)
         self._recorded = RecordedInputs(history, recorder, self._comparer.missing)
-        self._inputs = ResumedInputs(self._recorded, end, recorder)
+        self._inputs = self.inputs_type(self._recorded, end, recorder)
         recorder.scheduler = self.scheduler = Scheduler(
             self._inputs,
             TaskLedger(recorder, seed),
@@ -124,14 +134,14 @@ class ResumedSession(Generic[T]):
         )
         self._vault = SecretVault(recorder, choices.secret_to)
         before = RecordedWorld(recorder, self._recorded.note, self._recorded.next_kind)
-        self._world = ResumedWorld(recorder, end, before, self._vault)
+        self._world = self.world_type(recorder, end, before, self._vault)
         named = dict(started.dialects)
         self.context = context = DoorContext(
             self.scheduler, recorder, self._world, tuple(d for d in dialects if d.name in named)
         )
         setting = Setting(started.argv, started.setting)
-        self._answers = ResumedAnswers(self.scheduler, self._recorded, setting, end, self._vault)
-        self._files = context.files = ResumedFiles(
+        self._answers = self.answers_type(self.scheduler, self._recorded, setting, end, self._vault)
+        self._files = context.files = self.files_type(
             recorder,
             self._answers,
             Places(started.directory, working_directory(), self._answers.directory),
@@ -160,11 +170,8 @@ class ResumedSession(Generic[T]):
         salt = b"" if self._end.is_live else self._history.salt(ordinal)
         if salt:
             return salt
-        before, self.scheduler.inside = self.scheduler.inside, True
-        try:
+        with EngineSide(self.scheduler):
             return os.urandom(_SALT_BYTES)
-        finally:
-            self.scheduler.inside = before
 
     def _place_of(self, seq: int) -> str | None:
         entry = None if self._end.is_live else self._history.whole(seq)
@@ -175,7 +182,7 @@ class ResumedSession(Generic[T]):
         seq = self.recorder.size - 1
         if self._live is not None:
             self._live.let_output()
-            self._tape.after(self.recorder.size - 1, _written(stream, data))
+            self._tape.after(self.recorder.size - 1, written(stream, data))
         elif seq < self._history.size and not self._held:
             write_out(stream, data)
         else:
@@ -209,32 +216,22 @@ class ResumedSession(Generic[T]):
         scheduler = self.scheduler
         if scheduler.halted is not None:
             raise Halted from scheduler.halted
-        before, scheduler.inside = scheduler.inside, True
-        try:
-            self._go_live()
-        except Halted:
-            raise
-        except Exception as error:
-            scheduler.halt(error)
-            raise Halted from error
-        finally:
-            scheduler.inside = before
+        with EngineSide(scheduler):
+            try:
+                self._go_live()
+            except Halted:
+                raise
+            except Exception as error:
+                scheduler.halt(error)
+                raise Halted from error
 
     def _go_live(self) -> None:
         if self._comparer.size != self._history.size:
             raise ReplayError("the record has not been made again")  # a mistake of ours
         # First whatever may refuse, and changes nothing.
-        if self._begins:
-            self._plan = decided(
-                self._world.in_flight(), self._choices, self._place_of, self._shown
-            )
-            self._vault.check([kept.flight for kept in self._plan.again])
+        self._refuse_first()
         placings = self._files.plan()
-        size, root = self._comparer.size, self._comparer.root
-        self._place.resumed(self._started.run, size, root, time.time_ns() // 1000)
-        self._unguarded = True
-        self._clock = LiveClock(self.scheduler.now)
-        writer = self._log.take_up(self._started.run, self._comparer, lambda: live.post(None))
+        writer = self._take_up(lambda: live.post(None))
         live = LiveInputs(self.recorder, self._clock, writer)
         self._end.is_live = True
         self._live = live
@@ -257,7 +254,23 @@ class ResumedSession(Generic[T]):
             self.cancel()
         held, self._held = self._held, []
         for seq, stream, data in held:
-            tape.after(seq, _written(stream, data))
+            tape.after(seq, written(stream, data))
+
+    def _refuse_first(self) -> None:
+        """Say what becomes of what is in flight, or refuse to go live."""
+        if self._begins:
+            self._plan = decided(
+                self._world.in_flight(), self._choices, self._place_of, self._shown
+            )
+            self._vault.check([kept.flight for kept in self._plan.again])
+
+    def _take_up(self, on_failure: Callable[[], None]) -> Writer:
+        """Enter in the workspace that the run is live; return the writer of its log."""
+        size, root = self._comparer.size, self._comparer.root
+        self._place.resumed(self._started.run, size, root, time.time_ns() // 1000)
+        self._unguarded = True
+        self._clock = LiveClock(self.scheduler.now)
+        return self._log.take_up(self._started.run, self._comparer, on_failure)
 
     def cancel(self) -> None:
         """Let the main task of the program be cancelled; callable from any thread."""
@@ -338,8 +351,7 @@ class ResumedSession(Generic[T]):
             if found is not None or self.recorder.size < self._history.size:
                 return found
         assert self.sources is not None
-        before, self.scheduler.inside = self.scheduler.inside, True
-        try:
+        with EngineSide(self.scheduler):
             return code_note(
                 self.sources(),
                 directory=str(Path.cwd()),
@@ -347,8 +359,6 @@ class ResumedSession(Generic[T]):
                 scrubber=self.recorder.scrubber,
                 started_us=self._start,
             )
-        finally:
-            self.scheduler.inside = before
 
     def judge(self, stopped: BaseException | None) -> ResumptionReport:
         """Say why the run did not go on to its end.
@@ -379,11 +389,3 @@ class ResumedSession(Generic[T]):
     def _shown(self, text: str) -> str:
         data = text.encode("utf-8", "backslashreplace")
         return self.recorder.scrubber.scrub(data).decode("utf-8", "replace")
-
-
-def _written(stream: BinaryIO, data: bytes) -> Callable[[], None]:
-    def write() -> None:
-        stream.write(data)
-        stream.flush()
-
-    return write

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
     from replay.doors.surroundings.setting import Setting
     from replay.recording.recorder import Recorder
     from replay.scheduler.core import Scheduler
-    from replay.session.vault import SecretVault
+    from replay.session.resuming.vault import SecretVault
     from replay.sources.live import LiveClock
     from replay.sources.recorded import RecordedInputs
     from replay.sources.resumed import RecordEnd
 
-__all__ = ["ResumedAnswers"]
+__all__ = ["WALL", "ResumedAnswers"]
 
-_WALL: Final = "time_ns"
+#: The wall clock, as a source.
+WALL: Final = "time_ns"
 #: Clocks that the run's own time is on.
 _RUN: Final = frozenset({"monotonic_ns", "perf_counter_ns"})
 
@@ -100,7 +101,7 @@ class ResumedAnswers(RecordedAnswers):
         self, source: str, argument: str, live: Callable[[], Value]
     ) -> Callable[[], Value]:
         """Return what asks the world, in words of the run that began elsewhere."""
-        if source == _WALL:
+        if source == WALL:
             return live
         if source in CLOCK_SOURCES:
             return lambda: self._clock(source, argument, live)

@@ -14,6 +14,8 @@ import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+import msgspec
+
 from replay.doors.context import current
 from replay.doors.state.adapters import absent_adapters, active
 from replay.errors import IntegrityError, NotFoundError, UsageError
@@ -31,9 +33,9 @@ from replay.session.extensions import load_adapters, load_dialects
 from replay.session.patience import Patience
 from replay.session.record import DEFAULT_WORKSPACE, SCHEDULER_FLAGS
 from replay.session.record_start import absent_dialects, started_in
-from replay.session.resumed import ResumedSession
-from replay.session.resumed_log import ResumedLog
-from replay.session.resumption import Choices, Resumption, ResumptionReport
+from replay.session.resuming.log import ResumedLog
+from replay.session.resuming.report import Choices, Resumption, ResumptionReport
+from replay.session.resuming.session import ResumedSession
 from replay.session.sharing import on_stage
 from replay.sources.history import ErasedPayloadError, History
 from replay.sources.live import LiveClock
@@ -47,10 +49,9 @@ if TYPE_CHECKING:
     from replay.log.fsck import RunCheck
     from replay.session.awaiting import Cancellation
     from replay.session.ending import Reason
-    from replay.session.resumed_log import ResumedLog
-from replay.session.resumption import ResumptionVerdict
+    from replay.session.resuming.report import ResumptionVerdict
 
-__all__ = ["resume_program"]
+__all__ = ["refuse_other_engine", "resume_program"]
 
 T = TypeVar("T")
 
@@ -127,7 +128,7 @@ def resume_program(
             started = started_in(history)
         except ErasedPayloadError as error:
             return Resumption(_report(directory, checked, "erased", str(error)), None)
-        _refuse_other_engine(started)
+        refuse_other_engine(started)
         found = load_dialects() if dialects is None else dialects
         adapted = load_adapters() if adapters is None else adapters
         absent = absent_dialects(started, found) or absent_adapters(started.adapters, adapted)
@@ -160,7 +161,20 @@ def resume_program(
             stack.enter_context(
                 Patience(session.scheduler, lambda: tell(session.judge(session.scheduler.halted)))
             )
-        return session.play(program)
+        return _told(session.play(program), started)
+
+
+def _told(resumption: Resumption[T], started: RunStarted) -> Resumption[T]:
+    """Add to the report of a fork that went on what is special about it."""
+    origin, report = started.forked_from, resumption.report
+    if origin is None or report.verdict != "sealed":
+        return resumption
+    note = (
+        f"it is a fork of run {origin.run}: what it had not asked by then went out, also what that"
+        " run has an answer to"
+    )
+    report = msgspec.structs.replace(report, notes=(*report.notes, note))
+    return Resumption(report, resumption.recording)
 
 
 def _closed(
@@ -194,7 +208,7 @@ def _reason(reader: DuckDBStore) -> Reason:
     return payload.reason if isinstance(payload, RunSealed) else "failed"
 
 
-def _refuse_other_engine(started: RunStarted) -> None:
+def refuse_other_engine(started: RunStarted) -> None:
     """Refuse a run whose rules of recording are not ours: half of its record would be made by each.
 
     Raises:
@@ -204,13 +218,13 @@ def _refuse_other_engine(started: RunStarted) -> None:
     if started.flags != ours:
         raise UsageError(
             "the run was recorded by an engine with other rules",
-            hint="resume it with the version of ritornello that recorded it",
+            hint="use the version of ritornello that recorded it",
         )
     python = dict(started.versions).get("python", "")
     if python.split(".")[:2] != platform.python_version().split(".")[:2]:
         raise UsageError(
             f"the run was recorded by Python {python}, this is {platform.python_version()}",
-            hint="resume it with the Python that recorded it",
+            hint="use the Python that recorded it",
         )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from replay.errors import NotFoundError, ResumeError
 from replay.files.content import FILE_BYTES_MAX
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted
 from replay.secrets.deltas import DeltaScrubber
 from replay.secrets.patterns import SecretError, find_secret_values
@@ -40,10 +41,14 @@ class SecretVault:
     Args:
         recorder: of the run; its scrubber knows the secrets.
         secret_to: hosts that may get secrets which they did not get before.
+
+    Attributes:
+        believes: whether what the record shows counts: one that came from elsewhere is a claim.
     """
 
     def __init__(self, recorder: Recorder, secret_to: frozenset[str]) -> None:
         self._recorder = recorder
+        self.believes = True
         self._secret_to = secret_to
         self._loads: dict[str, Callable[[], str]] = {}
         #: (number of the secret, scheme, host) that the record shows.
@@ -98,15 +103,13 @@ class SecretVault:
         if flight.destination is None or not self._recorder.scrubbing:
             return
         scheduler = self._recorder.scheduler
-        before, scheduler.inside = scheduler.inside, True
-        try:
-            if self._allow(flight):
-                flight.rewrite(self._recorder.scrubber.restore)
-        except (NotFoundError, ResumeError) as error:
-            scheduler.halt(error)
-            raise Halted from error
-        finally:
-            scheduler.inside = before
+        with EngineSide(scheduler):
+            try:
+                if self._allow(flight):
+                    flight.rewrite(self._recorder.scrubber.restore)
+            except (NotFoundError, ResumeError) as error:
+                scheduler.halt(error)
+                raise Halted from error
 
     def _need(self, number: int) -> None:
         secret = self._secret(number)
@@ -119,7 +122,7 @@ class SecretVault:
             raise NotFoundError(
                 f"the value of {source.removeprefix(_ENVIRONMENT)} {why}",
                 where=source,
-                hint="set it as it was when the run began, and resume again",
+                hint="set it as it was when the run began, and try again",
             )
 
     def _secret(self, number: int) -> Secret:
@@ -154,7 +157,7 @@ class SecretVault:
 
     def learn(self, carried: bytes, scheme: str, host: str) -> None:
         """Take note that the secrets in a request went to a host."""
-        if self._recorder.scrubbing:
+        if self.believes and self._recorder.scrubbing:
             self._went.update((number, scheme, host) for number in self._carried(carried))
 
     def _allow(self, flight: InFlight) -> bool:

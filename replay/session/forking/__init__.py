@@ -1,0 +1,1 @@
+"""A new run from a recorded one: a replay that goes live where the program was changed."""

@@ -1,0 +1,1 @@
+"""A run that stopped goes on: a replay that goes live where its record ends."""
