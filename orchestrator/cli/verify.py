@@ -9,20 +9,33 @@ from typing import Annotated
 import msgspec
 import typer
 
+from attestations.errors import AttestationError
+from attestations.verdicts import parse_requirements
+from orchestrator.cli.anchoring import read_anchors
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
-from orchestrator.cli.beside import beside_fields, beside_lines
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.keyless_trust import read_keyless_trust
+from orchestrator.cli.proof_report import is_proof, verify_proof
+from orchestrator.cli.receipt_evidence import read_receipts
 from orchestrator.cli.several import expanded, worst
 from orchestrator.cli.terminal import emit, emit_json, inert, paint, say
-from replay.bundle.reader import BundleReader
-from replay.errors import IntegrityError, NotFoundError, ReplayError, UsageError
-from replay.log.duckdb_store import DuckDBStore
-from replay.log.fsck import Holes, RunCheck, check
-from replay.log.head import read_head
-from replay.log.record_check import Finding
-from replay.log.workspace import Workspace, WorkspaceCheck
-from replay.session.api import BUNDLE_SUFFIX
-from replay.session.record import DEFAULT_WORKSPACE
+from orchestrator.cli.verdict_report import (
+    code_of_verdicts,
+    finding_line,
+    run_fields,
+    unmet_lines,
+    verdict_fields,
+    verdict_lines,
+)
+from orchestrator.cli.verifying import (
+    Demands,
+    Verified,
+    verify_run,
+    verify_stored,
+    verify_workspace,
+)
+from replay.errors import ReplayError, UsageError
+from replay.log.workspace import WORKSPACE_NAME, Workspace, WorkspaceCheck
 
 __all__ = ["main", "with_directory"]
 
@@ -38,73 +51,157 @@ def verify(
         ),
     ] = None,
     *,
-    workspace: InWorkspace = DEFAULT_WORKSPACE,
+    workspace: InWorkspace = Path(WORKSPACE_NAME),
     every: Annotated[
         bool, typer.Option("--all", help="Check the workspace log and each run that is there.")
     ] = False,
+    require: Annotated[
+        list[str] | None,
+        typer.Option("--require", metavar="VERDICT=VALUE,...", help="What must hold, besides."),
+    ] = None,
+    allow_open: Annotated[
+        bool, typer.Option("--allow-open", help="Accept a run that has no seal.")
+    ] = False,
+    pins: Annotated[
+        list[Path] | None,
+        typer.Option("--pin", metavar="FILE", help="A head known from elsewhere; repeatable."),
+    ] = None,
+    tsa_roots: Annotated[
+        list[Path] | None,
+        typer.Option("--tsa-root", metavar="FILE", help="PEM: whom to trust for time stamps."),
+    ] = None,
+    log_keys: Annotated[
+        list[str] | None,
+        typer.Option("--log-key", metavar="VKEY|FILE", help="A key that signs this log's head."),
+    ] = None,
+    witnesses: Annotated[
+        list[str] | None,
+        typer.Option("--witness", metavar="VKEY|FILE", help="A witness's key; repeatable."),
+    ] = None,
+    threshold: Annotated[
+        int | None,
+        typer.Option("--witnesses", metavar="K", help="How many of them are enough; all."),
+    ] = None,
+    trusted_root: Annotated[
+        str,
+        typer.Option(
+            "--trusted-root",
+            metavar="FILE@sha256:HEX",
+            help="The Sigstore whose signatures without keys are believed.",
+        ),
+    ] = "",
+    identity: Annotated[
+        str, typer.Option("--identity", metavar="SUBJECT", help="Who has to have signed by it.")
+    ] = "",
+    issuer: Annotated[
+        str, typer.Option("--issuer", metavar="URL", help="Who vouched for that identity.")
+    ] = "",
+    receipts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--receipt", metavar="FILE", help="Receipt of a replay of this run; repeatable."
+        ),
+    ] = None,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="FILE.pub", help="A key that signs statements; repeatable."),
+    ] = None,
+    memory: Annotated[
+        bool,
+        typer.Option("--memory/--no-memory", help="Compare with heads seen before, and keep."),
+    ] = True,
     as_json: AsJson = False,
 ) -> int:
     """Check the evidence of a run: every record, every part, the tree, the seal, the head.
 
-    Needs no key, no network and none of the program. Without a run it checks the
-    workspace log, and names the runs that started and were never sealed or are
-    gone; --workspace may then stand without a directory.
-    0: all holds. 1: it holds but is not complete. 3: damaged or tampered. Of
-    several, the worst.
+    Needs no key, no network and none of the program. Four verdicts: integrity ok or
+    failed; completeness sealed, open, truncated or gaps; authenticity signed,
+    unsigned, untrusted or failed; anchoring none, pinned, timestamped, witnessed or
+    conflict. Integrity ok and completeness sealed are required, and what --require
+    adds; alternatives have bars between them. A pin, root, key or witness that is
+    named must hold. The head of each log is kept in your state directory, and the
+    next one must continue it. Without a run it checks the workspace log, and names
+    the runs that started and were never sealed or are gone; --workspace may then
+    stand without a directory.
+    0: what is required holds. 1: something of it is absent. 3: failed, truncated or
+    in conflict. Of several, the worst.
 
     Examples:
       ritornello verify last
       ritornello verify run.ritornello --json
+      ritornello verify run.ritornello --pin run.note --require authenticity=signed
+      ritornello verify run.ritornello --receipt run.intoto.jsonl --key alice.pub
+      ritornello verify last --require "anchoring=timestamped|witnessed" --tsa-root tsa.pem
       ritornello verify --workspace
       ritornello verify --all
     """
     if every and runs:
         raise UsageError("--all is about every run", hint=f"leave out --all or {runs[0]!r}")
+    requirements = parse_requirements(require or [])
+    demands = Demands(
+        requirements=requirements.accepting("completeness", "open") if allow_open else requirements,
+        anchors=read_anchors(
+            memory=memory,
+            pins=pins or [],
+            roots=tsa_roots or [],
+            log_keys=log_keys or [],
+            witnesses=witnesses or [],
+            threshold=threshold,
+        ),
+        keyless=read_keyless_trust(trusted_root, identity, issuer),
+        receipts=read_receipts(receipts or [], keys or []),
+    )
+    if runs and len(runs) == 1 and is_proof(runs[0]):
+        if require or tsa_roots or witnesses or trusted_root or receipts:
+            raise UsageError("a proof is of one event", hint="--log-key and --pin are about it")
+        return verify_proof(runs[0], demands.anchors, as_json=as_json)
     names = expanded(runs or [])
     if names and names == runs and len(names) == 1:
-        return _verify_run(names[0], workspace, as_json=as_json)
+        return _verify_run(names[0], workspace, demands, as_json=as_json)
     if names:
-        return _verify_several(names, workspace, as_json=as_json)
+        return _verify_several(names, workspace, demands, as_json=as_json)
     place = Workspace.open(workspace, create=False)
-    found = place.verify()
-    if not every:
-        code = _workspace_code(found)
-        if as_json:
-            emit_json("verify", {"subject": "workspace", **msgspec.to_builtins(found)})
-        else:
-            _print_workspace(found, place.path)
-        return code
-    return _verify_all(place, found, as_json=as_json)
+    if every:
+        return _verify_all(place, demands, as_json=as_json)
+    found, verified = verify_workspace(place, demands)
+    if as_json:
+        emit_json("verify", {"subject": "workspace", **_workspace_fields(found, verified, demands)})
+    else:
+        _print_workspace(found, verified, place.path)
+    return _workspace_code(found, verified)
 
 
-def _verify_all(place: Workspace, found: WorkspaceCheck, *, as_json: bool) -> int:
-    codes = [_workspace_code(found)]
+def _verify_all(place: Workspace, demands: Demands, *, as_json: bool) -> int:
+    found, workspace = verify_workspace(place, demands)
+    codes = [_workspace_code(found, workspace)]
     results: list[dict[str, object]] = []
     runs = [run.run for run in place.runs() if run.present]
     for name in [*runs, *found.unnamed]:
-        checked = _check_stored(place.path / "runs" / name)
-        codes.append(_run_code(checked))
-        results.append({"run": name, **_run_fields(checked)})
+        verified = verify_stored(place, place.path / "runs" / name, demands)
+        codes.append(code_of_verdicts(verified))
+        results.append({"run": name, **run_fields(verified, demands), **verified.beside})
     if as_json:
-        workspace: dict[str, object] = msgspec.to_builtins(found)
-        emit_json("verify", {"subject": "all", "workspace": workspace, "runs": results})
+        about = _workspace_fields(found, workspace, demands)
+        emit_json("verify", {"subject": "all", "workspace": about, "runs": results})
     else:
-        _print_workspace(found, place.path)
+        _print_workspace(found, workspace, place.path)
         for result in results:
             emit(
                 f"run {inert(str(result['run']))}: integrity {result['integrity']}, completeness"
                 f" {result['completeness']}, {result['events']} events"
             )
-    return max(codes)
+    return worst(codes)
 
 
-def _verify_several(names: Sequence[str], workspace: Path, *, as_json: bool) -> int:
+def _verify_several(
+    names: Sequence[str], workspace: Path, demands: Demands, *, as_json: bool
+) -> int:
     codes: list[int] = []
     results: list[dict[str, object]] = []
     for name in names:
         try:
-            found = _checked(name, workspace)
-        except (ReplayError, OSError) as error:
+            found = verify_run(name, workspace, demands)
+        except (ReplayError, AttestationError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
             lines, code = trouble_of(error)
@@ -112,127 +209,61 @@ def _verify_several(names: Sequence[str], workspace: Path, *, as_json: bool) -> 
             codes.append(code)
             results.append({"subject": name, "exit_code": code, "trouble": lines})
             continue
-        checked = found.run
-        codes.append(_run_code(checked))
-        fields = {"bundle": found.identity, **_run_fields(checked), **found.beside}
+        checked = found.check
+        codes.append(code_of_verdicts(found))
+        fields = {"bundle": found.identity, **run_fields(found, demands), **found.beside}
         results.append({"subject": name, "exit_code": codes[-1], **fields})
         if not as_json:
             emit(
                 f"{inert(name)}: integrity {checked.integrity}, completeness"
-                f" {checked.completeness}, {checked.events} events"
+                f" {found.verdicts.completeness.value}, {checked.events} events"
             )
-            _print_findings(checked.findings[:1], len(checked.findings[1:]) + checked.omitted)
+            _print_problems(found, 1)
+            for line in unmet_lines(found) if codes[-1] else ():
+                emit(line)
     answer = worst(codes)
     if as_json:
         emit_json("verify", {"subject": "several", "exit_code": answer, "results": results})
     return answer
 
 
-def _verify_run(run: str, workspace: Path, *, as_json: bool) -> int:
-    found = _checked(run, workspace)
-    fields = {"bundle": found.identity, **_run_fields(found.run), **found.beside}
+def _verify_run(run: str, workspace: Path, demands: Demands, *, as_json: bool) -> int:
+    found = verify_run(run, workspace, demands)
+    fields = {"bundle": found.identity, **run_fields(found, demands), **found.beside}
     if as_json:
         emit_json("verify", {"subject": "run" if found.identity is None else "bundle", **fields})
     else:
         _print_run(found)
-    return _run_code(found.run)
+    return code_of_verdicts(found)
 
 
-class _Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check found: of a bundle also its identity and what lies beside its run."""
-
-    run: RunCheck
-    identity: str | None = None
-    beside: dict[str, object] = {}
-    beside_lines: tuple[str, ...] = ()
-
-
-def _checked(run: str, workspace: Path) -> _Checked:
-    """Check a bundle, or a run of the workspace."""
-    if Path(run).suffix == BUNDLE_SUFFIX:
-        if not Path(run).is_file():
-            raise NotFoundError("no such bundle", where=run)
-        return _check_bundle(Path(run))
-    place = Workspace.open(workspace, create=False)
-    return _Checked(run=_check_stored(place.run_directory(run)))
-
-
-def _check_stored(directory: Path) -> RunCheck:
-    """Check a run of the workspace; what cannot be opened is a finding too."""
-    try:
-        head = read_head(directory)
-        store = DuckDBStore.open(directory, read_only=True, compare_head=False)
-    except IntegrityError as error:
-        return _unreadable(error)
-    try:
-        return check(store, head=head)
-    finally:
-        store.close()
-
-
-def _check_bundle(path: Path) -> _Checked:
-    try:
-        with BundleReader.open(path) as reader:
-            return _Checked(
-                run=check(reader, head=reader.checkpoint),
-                identity=reader.identity,
-                beside=beside_fields(reader),
-                beside_lines=tuple(beside_lines(reader, 14)),
-            )
-    except IntegrityError as error:
-        return _Checked(run=_unreadable(error), identity="")
-
-
-def _unreadable(error: IntegrityError) -> RunCheck:
-    where = f" ({error.where})" if error.where else ""
-    finding = Finding(code=error.code, seq=None, message=error.message + where)
-    return RunCheck(
-        integrity="failed",
-        completeness="gaps",
-        events=0,
-        root="",
-        run=None,
-        inputs=0,
-        derived=0,
-        unknown_kinds=0,
-        holes=Holes(),
-        head="absent",
-        findings=(finding,),
-    )
-
-
-def _run_fields(checked: RunCheck) -> dict[str, object]:
-    fields: dict[str, object] = msgspec.to_builtins(checked)
-    # No signer and no anchor is known to this version: said, and not left to be guessed.
-    return {**fields, "authenticity": "unsigned", "anchoring": "none"}
-
-
-def _run_code(checked: RunCheck) -> int:
-    if checked.integrity != "ok":
-        return ExitCode.DAMAGED
-    return ExitCode.OK if checked.completeness == "sealed" else ExitCode.DIFFERENT
-
-
-def _workspace_code(found: WorkspaceCheck) -> int:
-    if found.integrity != "ok":
-        return ExitCode.DAMAGED
+def _workspace_code(found: WorkspaceCheck, verified: Verified) -> int:
+    code = code_of_verdicts(verified)
     running = [run for run in found.open_runs if run.directory != "locked"]
-    return ExitCode.DIFFERENT if running or found.gone or found.unnamed else ExitCode.OK
+    if code == ExitCode.OK and (running or found.gone or found.unnamed):
+        return ExitCode.DIFFERENT
+    return code
 
 
-def _print_run(found: _Checked) -> None:
-    checked, identity = found.run, found.identity
-    good = checked.integrity == "ok"
+def _workspace_fields(
+    found: WorkspaceCheck, verified: Verified, demands: Demands
+) -> dict[str, object]:
+    fields: dict[str, object] = msgspec.to_builtins(found)
+    return {**verdict_fields(verified, demands), **fields}
+
+
+def _print_run(found: Verified) -> None:
+    checked, identity = found.check, found.identity
     holes = checked.holes
     if identity is not None:
         emit(f"bundle        {identity or '-'}")
     emit(f"run           {inert(checked.run or '-')}")
-    emit(f"integrity     {paint(checked.integrity, 'green' if good else 'red')}")
-    emit(f"completeness  {checked.completeness}")
+    for line in (*verdict_lines(found, "integrity"), *verdict_lines(found, "completeness")):
+        emit(line)
     if checked.observed:
         emit("evidence      observed, not replay-verified")
-    emit("authenticity  unsigned")
-    emit("anchoring     none")
+    for line in (*verdict_lines(found, "authenticity"), *verdict_lines(found, "anchoring")):
+        emit(line)
     emit(f"events        {checked.events} ({checked.inputs} inputs, {checked.derived} derived)")
     emit(f"root          {checked.root or '-'}")
     emit(f"head          {checked.head}")
@@ -241,12 +272,16 @@ def _print_run(found: _Checked) -> None:
         emit(f"unknown kinds {checked.unknown_kinds} records")
     for line in found.beside_lines:
         emit(line)
-    _print_findings(checked.findings, checked.omitted)
+    _print_problems(found)
+    for line in unmet_lines(found):
+        emit(line)
 
 
-def _print_workspace(found: WorkspaceCheck, path: Path) -> None:
+def _print_workspace(found: WorkspaceCheck, verified: Verified, path: Path) -> None:
     emit(f"workspace     {inert(str(path))}")
     emit(f"integrity     {paint(found.integrity, 'green' if found.integrity == 'ok' else 'red')}")
+    for line in verdict_lines(verified, "anchoring"):
+        emit(line)
     emit(f"records       {found.events}")
     emit(f"root          {found.root}")
     emit(f"head          {found.head}")
@@ -261,13 +296,18 @@ def _print_workspace(found: WorkspaceCheck, path: Path) -> None:
         emit(f"run {inert(name)} was recorded, and its directory is gone")
     for name in found.unnamed:
         emit(f"directory {inert(name)} is named by no record")
-    _print_findings(found.findings, 0)
+    _print_problems(verified)
+    for line in unmet_lines(verified):
+        emit(line)
 
 
-def _print_findings(findings: tuple[Finding, ...], omitted: int) -> None:
-    for finding in findings:
-        where = "" if finding.seq is None else f" at event {finding.seq}"
-        emit(f"finding       {finding.code}{where}: {inert(finding.message, 300)}")
+def _print_problems(found: Verified, limit: int | None = None) -> None:
+    """Print what is wrong with the records; the other verdicts' findings come after it."""
+    problems = found.verdicts.integrity.findings
+    for finding in problems[:limit]:
+        emit(finding_line(finding))
+    omitted = len(problems[limit:]) if limit is not None else 0
+    omitted += found.run.omitted if found.run is not None else 0
     if omitted:
         emit(f"              and {omitted} more")
 

@@ -10,6 +10,7 @@ from typing import Final
 
 __all__ = [
     "BESIDE_MAX",
+    "BUNDLE_SUFFIX",
     "EXPANSION_MAX",
     "FILE_SIZE_MAX",
     "FRAME_SIZE_MAX",
@@ -23,6 +24,9 @@ __all__ = [
     "POSITION_MAX",
     "REFS_SIZE_MAX",
 ]
+
+BUNDLE_SUFFIX: Final = ".ritornello"
+"""How a bundle's name ends; not a part of the format."""
 
 #: Members in a file; each holds up to 1 MiB, so this is 16 GiB of plaintext.
 MEMBERS_MAX: Final = 16_384

@@ -1,0 +1,91 @@
+"""Pins: the head of a log as a small text file, to be kept where the log's keeper cannot reach.
+
+The one invariant: a pin is replaced only by the head of the same log that continues it. The file is
+a checkpoint note, so it can stand in a git repository, in a mail or on paper.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from attestations.anchors.comparing import compare
+from attestations.errors import NoteError
+from replay.errors import ProofError
+from replay.tree import Checkpoint, parse_checkpoint
+
+__all__ = ["read_pin", "write_pin"]
+
+_NOTE_SIZE_MAX: Final = 256 * 1024
+
+
+def read_pin(path: Path) -> Checkpoint:
+    """Read a pin.
+
+    Raises:
+        NoteError: the file is not a checkpoint note.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(_NOTE_SIZE_MAX + 1)
+    try:
+        checkpoint, _ = parse_checkpoint(data)
+    except ProofError as error:
+        raise NoteError(
+            f"this is not a pin: {error.message}",
+            where=str(path),
+            hint="`ritornello pin RUN --write FILE` writes one",
+        ) from None
+    return checkpoint
+
+
+def write_pin(
+    path: Path, now: Checkpoint, note: bytes, prefix_root: Callable[[int], bytes]
+) -> Checkpoint | None:
+    """Write a pin, or put a later one in its place.
+
+    Args:
+        path: the file.
+        now: the head of the log at hand, computed from its records.
+        note: its note.
+        prefix_root: computes the root over the first so many records at hand.
+
+    Returns:
+        The pin that stood there before, if one did.
+
+    Raises:
+        NoteError: what stands there is no pin, is one of another log, or contradicts the head;
+            nothing was written.
+        OSError: the file cannot be written; what stood there still does.
+    """
+    before = read_pin(path) if path.exists() else None
+    if before is not None:
+        compared = compare(now, before, prefix_root)
+        if compared == "other":
+            raise NoteError(
+                f"the file pins another log, {before.origin}",
+                where=str(path),
+                hint="write each log's pin to a file of its own",
+            )
+        if compared in {"shorter", "fork"}:
+            raise NoteError(
+                f"the head contradicts the pin that is there: {before.size} records were pinned,"
+                f" here are {now.size}"
+                + ("" if compared == "shorter" else ", others in the same places"),
+                where=str(path),
+                hint="keep both: one of them was never true",
+            )
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    return before

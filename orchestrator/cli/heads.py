@@ -1,0 +1,143 @@
+"""The head of a log at hand, computed from records that hold; for whoever pins or stamps it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from replay.bundle.attached import read_attached
+from replay.bundle.limits import BUNDLE_SUFFIX
+from replay.bundle.reader import BundleReader
+from replay.errors import IntegrityError, NotFoundError
+from replay.log.fsck import check
+from replay.log.head import origin_of, read_head
+from replay.log.port import LogReader
+from replay.log.workspace import Workspace, WorkspaceCheck
+from replay.log.workspace_log import WorkspaceLog
+from replay.tree import Checkpoint, Frontier, NoteSignature, event_leaf, root_of, workspace_leaves
+
+__all__ = ["Head", "head_of_run", "head_of_workspace", "prefix_root_of", "workspace_head"]
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The head of a log, while the log is open.
+
+    Attributes:
+        checkpoint: origin, size and root.
+        signatures: lines that its note has already.
+        prefix_root: computes the root over the first so many records.
+        sealed: whether it is final.
+        directory: of a run of the workspace.
+    """
+
+    checkpoint: Checkpoint
+    signatures: tuple[NoteSignature, ...]
+    prefix_root: Callable[[int], bytes]
+    sealed: bool
+    directory: Path | None = None
+
+
+@contextlib.contextmanager
+def head_of_run(name: str, workspace: Path) -> Iterator[Head]:
+    """Check a run of the workspace, or a bundle, whole; give its head while it is open.
+
+    Raises:
+        NotFoundError: it is not there.
+        IntegrityError: it does not hold.
+    """
+    if Path(name).suffix == BUNDLE_SUFFIX:
+        if not Path(name).is_file():
+            raise NotFoundError("no such bundle", where=name)
+        with BundleReader.open(Path(name)) as reader:
+            yield _head(reader, reader.checkpoint, reader.signatures, name, None)
+        return
+    from replay.log.duckdb_store import DuckDBStore
+
+    directory = Workspace.open(workspace, create=False).run_directory(name)
+    store = DuckDBStore.open(directory, read_only=True)
+    try:
+        head = _head(store, read_head(directory), (), str(directory), directory)
+        attached = read_attached(directory)
+        if attached is not None and attached.manifest.root == head.checkpoint.root.hex():
+            head = msgspec.structs.replace(head, signatures=attached.signatures)
+        yield head
+    finally:
+        store.close()
+
+
+def head_of_workspace(place: Workspace) -> Head:
+    """Check the log of a workspace and give its head.
+
+    Raises:
+        IntegrityError: it does not hold.
+        NotFoundError: it has no head beside it, which names it.
+    """
+    found = place.verify()
+    if found.integrity != "ok":
+        raise _not_whole(found.findings[0].message, str(place.path))
+    head = workspace_head(place, found)
+    if head is None:
+        raise NotFoundError("the workspace log has no head", where=str(place.path))
+    return head
+
+
+def workspace_head(place: Workspace, found: WorkspaceCheck) -> Head | None:
+    """Give the head of a workspace's log that was checked; None if no head lies beside it."""
+    log = WorkspaceLog(place.path)
+    kept = log.head()
+    if kept is None:
+        return None
+
+    def prefix_root(size: int) -> bytes:
+        return root_of(workspace_leaves(entry.raw for entry in log.entries()[0][:size]))
+
+    now = Checkpoint(kept.origin, found.events, bytes.fromhex(found.root))
+    return Head(checkpoint=now, signatures=(), prefix_root=prefix_root, sealed=True)
+
+
+def prefix_root_of(reader: LogReader) -> Callable[[int], bytes]:
+    """Return what computes the root over the first so many records of a run."""
+
+    def prefix_root(size: int) -> bytes:
+        frontier = Frontier()
+        for entry in reader.entries(0, size):
+            frontier.append(event_leaf(entry.raw))
+        return frontier.root()
+
+    return prefix_root
+
+
+def _head(
+    reader: LogReader,
+    kept: Checkpoint | None,
+    signatures: tuple[NoteSignature, ...],
+    where: str,
+    directory: Path | None,
+) -> Head:
+    checked = check(reader, head=kept)
+    if checked.integrity != "ok":
+        raise _not_whole(checked.findings[0].message, where)
+    if checked.run is not None:
+        origin = origin_of(checked.run)
+    elif kept is not None:  # the first record was erased
+        origin = kept.origin
+    else:
+        raise IntegrityError("nothing says which run it is", where=where)
+    return Head(
+        checkpoint=Checkpoint(origin, checked.events, bytes.fromhex(checked.root)),
+        signatures=signatures,
+        prefix_root=prefix_root_of(reader),
+        sealed=checked.completeness == "sealed",
+        directory=directory,
+    )
+
+
+def _not_whole(message: str, where: str) -> IntegrityError:
+    return IntegrityError(
+        f"the records do not hold: {message}",
+        where=where,
+        hint="`ritornello verify` names everything that is wrong",
+    )

@@ -1,0 +1,139 @@
+"""A verifier's memory follows a log only where it continues, and keeps what contradicts it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from attestations.anchors import HeadMemory
+from attestations.anchors import heads as heads_module
+from attestations.errors import StateError
+from replay.tree import Checkpoint, leaf_hash, root_of
+
+LEAVES = [leaf_hash(bytes([n])) for n in range(9)]
+FORGED = [leaf_hash(b"forged"), *LEAVES[1:]]
+
+
+def head(leaves, origin="ritornello/run/A"):
+    return Checkpoint(origin, len(leaves), root_of(leaves))
+
+
+def see(memory, leaves, origin="ritornello/run/A"):
+    now = head(leaves, origin)
+    return memory.see(now, now.note(), lambda size: root_of(leaves[:size]))
+
+
+@pytest.fixture
+def memory(tmp_path):
+    return HeadMemory(tmp_path / "state")
+
+
+def test_a_head_is_kept_when_first_seen_and_followed_as_it_grows(memory):
+    first = see(memory, LEAVES[:5])
+    grown = see(memory, LEAVES)
+    again = see(memory, LEAVES)
+
+    assert (first.comparison, first.known) == (None, None)
+    assert (grown.comparison, grown.known) == ("grown", head(LEAVES[:5]))
+    assert (again.comparison, again.known) == ("same", head(LEAVES))
+    assert memory.known("ritornello/run/A") == head(LEAVES)
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"), [(LEAVES[:4], "shorter"), (FORGED, "fork"), (FORGED[:5], "fork")]
+)
+def test_what_contradicts_a_head_is_kept_beside_it_and_never_in_its_place(memory, later, expected):
+    see(memory, LEAVES[:5])
+
+    sighting = see(memory, later)
+
+    assert sighting.comparison == expected
+    assert sighting.kept.read_bytes() == head(later).note()
+    assert sighting.kept.parent.name == "conflicts"
+    assert memory.known("ritornello/run/A") == head(LEAVES[:5])
+    assert see(memory, later).kept == sighting.kept
+
+
+def test_logs_do_not_share_what_is_known_of_them(memory):
+    see(memory, LEAVES, "ritornello/run/A")
+
+    assert see(memory, FORGED, "ritornello/run/B").comparison is None
+
+
+def test_the_evidence_of_one_log_is_bounded(memory, monkeypatch):
+    monkeypatch.setattr(heads_module, "_CONFLICTS_MAX", 2)
+    see(memory, LEAVES)
+
+    kept = [see(memory, LEAVES[:n]).kept for n in (1, 2, 3)]
+    last = see(memory, LEAVES[:3])
+
+    assert [each is not None for each in kept] == [True, True, False]
+    assert (last.comparison, "2 heads" in last.trouble) == ("shorter", True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"ritornello/run/A\n9\n", b"x" * 300_000])
+def test_a_damaged_memory_is_an_error_and_not_a_first_sight(memory, damage):
+    kept = see(memory, LEAVES).kept
+    kept.write_bytes(damage)
+
+    with pytest.raises(StateError, match="damaged"):
+        see(memory, LEAVES)
+    assert kept.read_bytes() == damage
+
+
+def test_the_head_of_another_log_in_its_place_is_an_error(memory):
+    kept = see(memory, LEAVES).kept
+    kept.write_bytes(head(LEAVES, "ritornello/run/B").note())
+
+    with pytest.raises(StateError, match="another log"):
+        memory.known("ritornello/run/A")
+
+
+def test_a_memory_that_cannot_be_written_still_compares(memory, tmp_path, monkeypatch):
+    see(memory, LEAVES[:5])
+
+    def refuse(path, data):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(heads_module, "_write", refuse)
+
+    forked, grown = see(memory, FORGED), see(memory, LEAVES)
+
+    assert (forked.comparison, forked.kept) == ("fork", None)
+    assert (grown.comparison, grown.kept) == ("grown", None)
+    assert grown.trouble == "Permission denied"
+    assert memory.known("ritornello/run/A") == head(LEAVES[:5])
+
+
+def test_a_memory_below_a_file_is_no_memory_and_says_so(tmp_path):
+    (tmp_path / "state").write_text("not a directory")
+
+    sighting = see(HeadMemory(tmp_path / "state"), LEAVES)
+
+    assert (sighting.comparison, sighting.kept) == (None, None)
+    assert sighting.trouble
+
+
+def test_two_verifiers_of_one_log_take_turns(memory, tmp_path):
+    """A child process holds the lock; this one gives up and says who to wait for."""
+    see(memory, LEAVES)
+    lock = next((tmp_path / "state").rglob("lock"))
+    code = (
+        "import fcntl, sys; f = open(sys.argv[1]); fcntl.flock(f, fcntl.LOCK_EX);"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, os.fspath(lock)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(heads_module, "_LOCK_TRIES", 2)
+            with pytest.raises(StateError, match="another verifier"):
+                see(memory, LEAVES)
+        holder.stdin.close()
+
+    assert see(memory, LEAVES).comparison == "same"
