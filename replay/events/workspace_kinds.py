@@ -16,11 +16,18 @@ from replay.events.kinds import Role
 
 __all__ = [
     "WORKSPACE_CATALOGUE",
+    "HoldPlaced",
+    "HoldReleased",
+    "KeyRevoked",
+    "KeyRotated",
     "RunClosed",
+    "RunErased",
     "RunExported",
     "RunImported",
     "RunRegistered",
     "RunResumed",
+    "SecretsFound",
+    "StatementSigned",
     "TailCut",
     "WorkspaceCreated",
     "WorkspacePayload",
@@ -100,6 +107,115 @@ class RunImported(_Payload, frozen=True, tag="RunImported"):
     manifest: str
 
 
+class RunErased(_Payload, frozen=True, tag="RunErased"):
+    """Parts of a sealed run are erased for good; durable before the store without them is there.
+
+    Attributes:
+        run: the run's id.
+        size: number of its records, none of which changed.
+        root: hex root over them, which did not change either.
+        parts: ordinals of the erased parts, ascending.
+        events: the records that were the first to bring them, ascending.
+        reason: why, in the words of whoever asked for it.
+        authority: who decided it, or by which right.
+        registered: records of the workspace log whose payload, the run's command line, goes too.
+    """
+
+    run: str
+    size: int
+    root: str
+    parts: tuple[int, ...]
+    events: tuple[int, ...]
+    reason: str
+    authority: str
+    registered: tuple[int, ...] = ()
+
+
+class HoldPlaced(_Payload, frozen=True, tag="HoldPlaced"):
+    """A run must stay as it is: nothing of it is erased until every hold on it is released."""
+
+    run: str
+    reason: str
+    authority: str
+
+
+class HoldReleased(_Payload, frozen=True, tag="HoldReleased"):
+    """All holds on a run end."""
+
+    run: str
+    reason: str
+    authority: str
+
+
+class SecretsFound(_Payload, frozen=True, tag="SecretsFound"):
+    """What looks like a secret stands in a run; it is not exported until that is erased.
+
+    Attributes:
+        run: the run's id.
+        size: number of its records when it was looked through.
+        root: hex root over them.
+        parts: ordinals of the parts that hold one, ascending.
+        events: the records that were the first to bring them, ascending.
+    """
+
+    run: str
+    size: int
+    root: str
+    parts: tuple[int, ...]
+    events: tuple[int, ...]
+
+
+class KeyRotated(_Payload, frozen=True, tag="KeyRotated"):
+    """A key handed over to another; both signed it. Checked by `attestations.keys.changes`.
+
+    Attributes:
+        role: what both are for: ``attestation`` or ``log``.
+        old: base64 of the DER SubjectPublicKeyInfo of the key that ends.
+        new: the same of the one that follows.
+        size: number of records that this log had when they signed.
+        old_signature: base64 of the signature of the old key over the change.
+        new_signature: base64 of that of the new key.
+    """
+
+    role: str
+    old: str
+    new: str
+    size: int
+    old_signature: str
+    new_signature: str
+
+
+class KeyRevoked(_Payload, frozen=True, tag="KeyRevoked"):
+    """A key's signatures no longer count; it only takes trust away, so nobody needs to sign it.
+
+    Attributes:
+        role: what it was for: ``attestation`` or ``log``.
+        key: hex SHA-256 of its DER SubjectPublicKeyInfo.
+        size: what it had signed when this log had so many records counts, where somebody saw that
+            size of the log before.
+        reason: ``compromised``, ``lost``, ``retired`` or ``rotated``.
+    """
+
+    role: str
+    key: str
+    size: int
+    reason: str
+
+
+class StatementSigned(_Payload, frozen=True, tag="StatementSigned"):
+    """A statement about a run was signed; durable before it leaves.
+
+    Attributes:
+        run: the run's id.
+        payload: hex SHA-256 of the statement, which names it.
+        key: hex SHA-256 of the key's DER SubjectPublicKeyInfo.
+    """
+
+    run: str
+    payload: str
+    key: str
+
+
 class TailCut(_Payload, frozen=True, tag="TailCut"):
     """What an interrupted append had left behind the last whole record was cut off."""
 
@@ -107,16 +223,36 @@ class TailCut(_Payload, frozen=True, tag="TailCut"):
 
 
 WorkspacePayload = (
-    WorkspaceCreated | RunRegistered | RunResumed | RunClosed | RunExported | RunImported | TailCut
+    WorkspaceCreated
+    | RunRegistered
+    | RunResumed
+    | RunClosed
+    | RunExported
+    | RunImported
+    | RunErased
+    | HoldPlaced
+    | HoldReleased
+    | SecretsFound
+    | KeyRotated
+    | KeyRevoked
+    | StatementSigned
+    | TailCut
 )
 
 #: Every kind of a workspace log by name, with its role.
 WORKSPACE_CATALOGUE: Final[dict[str, Role]] = {
+    "HoldPlaced": "noted",
+    "HoldReleased": "noted",
+    "KeyRevoked": "noted",
+    "KeyRotated": "noted",
     "RunClosed": "noted",
+    "RunErased": "noted",
     "RunExported": "noted",
     "RunImported": "noted",
     "RunRegistered": "noted",
     "RunResumed": "noted",
+    "SecretsFound": "noted",
+    "StatementSigned": "noted",
     "TailCut": "noted",
     "WorkspaceCreated": "noted",
 }

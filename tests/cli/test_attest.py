@@ -1,0 +1,207 @@
+"""`ritornello attest` and receipts: what is signed is true, about exact bytes, and no more."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from securesystemslib.dsse import Envelope
+from securesystemslib.signer import SSlibKey
+
+from attestations.keys.public import read_public_pem
+from attestations.statements.predicates import REPLAY
+from attestations.statements.run_evidence import check_envelopes, check_receipts
+from replay.bundle.reader import BundleReader
+from replay.log.workspace_log import WorkspaceLog, payloads_of
+
+OTHER = min((Path(__file__).parents[2] / "bundles" / "good").glob("*.ritornello"))
+
+
+@pytest.fixture(scope="module")
+def settled(recorded, tmp_path_factory):
+    """A directory with a run, its bundle, its program, and two keys; for tests that only look."""
+    place = type(recorded)(tmp_path_factory.mktemp("signing"))
+    shutil.copytree(recorded.path, place.path, dirs_exist_ok=True)
+    for arguments in (("alice", "-o", "alice.key"), ("log", "--log", "-o", "log.key")):
+        assert place.look("keys", "new", "--no-passphrase", *arguments).code == 0
+    return place
+
+
+@pytest.fixture
+def signing(settled, place):
+    """A copy of it, for tests that sign."""
+    shutil.copytree(settled.path, place.path, dirs_exist_ok=True)
+    return place
+
+
+def _public(place):
+    return read_public_pem((place.path / "alice.pub").read_bytes())
+
+
+def _checkpoint(place, name="run.ritornello"):
+    with BundleReader.open(place.path / name) as reader:
+        return reader.checkpoint
+
+
+def _payload(line):
+    return json.loads(base64.b64decode(json.loads(line)["payload"]))
+
+
+def test_a_run_is_attested_and_an_independent_verifier_accepts_it(signing):
+    ran = signing.look("attest", "last", "--sign", "alice.key", "-o", "run.intoto.jsonl")
+
+    lines = (signing.path / "run.intoto.jsonl").read_bytes().splitlines()
+    digest = sha256(_checkpoint(signing).body()).hexdigest()
+    pem = (signing.path / "alice.pub").read_bytes()
+    assert (ran.code, ran.out, len(lines)) == (0, "", 2)
+    for line in lines:
+        wire = json.loads(line)
+        keyid = wire["signatures"][0]["keyid"]
+        key = SSlibKey.from_crypto(load_pem_public_key(pem), keyid=keyid)
+        assert list(Envelope.from_dict(wire).verify([key], 1)) == [keyid]
+        assert _payload(line)["subject"][0]["digest"] == {"sha256": digest}
+    facts = check_envelopes(lines, [_public(signing)], _checkpoint(signing))
+    assert [fact.verdict for fact in facts] == ["signed", "signed"]
+    entries, _ = WorkspaceLog(signing.path / ".ritornello").entries()
+    said = [payload for _, payload in payloads_of(entries)][-2:]
+    assert [each.payload for each in said] == [fact.identity for fact in facts]
+
+
+def test_statements_and_a_signed_checkpoint_travel_in_the_bundle(signing):
+    before = _checkpoint(signing)
+    ran = [
+        signing.look("attest", "run.ritornello", "--sign", key, "--into", "run.ritornello", *more)
+        for key, more in (("alice.key", ()), ("log.key", ("--checkpoint",)))
+    ]
+
+    assert [each.code for each in ran] == [0, 0], ran[0].err + ran[1].err
+    with BundleReader.open(signing.path / "run.ritornello") as reader:
+        lines = [each.data for each in reader.statements()]
+        assert [each.name for each in reader.signatures] == ["log"]
+    assert _checkpoint(signing) == before
+    facts = check_envelopes(lines, [_public(signing)], before)
+    assert [fact.verdict for fact in facts] == ["signed", "signed"]
+
+
+def test_a_file_is_attested_as_what_it_is_said_to_be(signing):
+    arguments = ("--as", "prompt", "--name", "greeting", "--version", "2", "--predicate", "own")
+    bare = signing.look("attest", "agent.py", *arguments)
+    signed = signing.look("attest", "agent.py", *arguments, "--sign", "alice.key")
+
+    statement = json.loads(bare.out)
+    data = (signing.path / "agent.py").read_bytes()
+    assert "nobody vouches" in bare.err
+    assert statement["subject"] == [
+        {"digest": {"sha256": sha256(data).hexdigest()}, "name": "greeting"}
+    ]
+    assert statement["predicate"]["version"] == "2"
+    assert _payload(signed.out)["predicate"]["blake3"] == statement["predicate"]["blake3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("agent.py", "--sign", "alice.key"), 2, "what this file is"),
+        (("run.ritornello", "--sign", "log.key"), 4, "for checkpoints, not for statements"),
+        (("run.ritornello", "--sign", "alice.key", "--checkpoint"), 4, "not for checkpoints"),
+        (("run.ritornello", "--checkpoint"), 2, "add --sign"),
+        (("run.ritornello", "--into", "run.ritornello"), 2, "add --sign"),
+        (("last", "--sign", "alice.key", "--into", "x.ritornello"), 2, "about a bundle"),
+        (("last", "--sign", "alice.key", "-o", "agent.py"), 2, "there already"),
+        (("nosuch", "--sign", "alice.key"), 4, "no run"),
+        (("gone.ritornello", "--sign", "alice.key"), 4, "no such bundle"),
+        (("bad.ritornello", "--sign", "alice.key"), 3, "bundle"),
+        (("open.ritornello",), 4, "no such bundle"),
+    ],
+)
+def test_what_cannot_be_attested_is_refused_and_nothing_is_written(settled, arguments, code, said):
+    signing = settled
+    bundle = (signing.path / "run.ritornello").read_bytes()
+    (signing.path / "bad.ritornello").write_bytes(bundle[:-9])
+    log = (signing.path / ".ritornello" / "workspace.log").read_bytes()
+    files = sorted(signing.path.iterdir())
+
+    ran = signing.look("attest", *arguments)
+
+    assert (ran.code, said in ran.err, ran.out) == (code, True, "")
+    assert sorted(signing.path.iterdir()) == files
+    assert (signing.path / "run.ritornello").read_bytes() == bundle
+    assert (signing.path / ".ritornello" / "workspace.log").read_bytes() == log
+
+
+def test_an_identical_replay_earns_a_receipt_that_is_of_no_other_run(signing):
+    ran = signing.look(
+        "replay", "run.ritornello", "--receipt", "r.intoto.jsonl", "--sign", "alice.key"
+    )
+
+    data = (signing.path / "r.intoto.jsonl").read_bytes()
+    checkpoint, key = _checkpoint(signing), _public(signing)
+    assert ran.code == 0, ran.err
+    (fact,) = check_receipts(data, [key], checkpoint)
+    assert (fact.verdict, fact.predicate_type) == ("signed", REPLAY)
+    assert (fact.said.live_effects, fact.said.verdict) == (0, "identical")
+    assert fact.said.replayed.root == checkpoint.root.hex()
+    agent = (signing.path / "agent.py").read_bytes()
+    assert [(each.path, each.sha256) for each in fact.said.code] == [
+        ("agent.py", sha256(agent).hexdigest())
+    ]
+
+    with BundleReader.open(OTHER) as reader:
+        (other,) = check_receipts(data, [key], reader.checkpoint)
+    assert (other.verdict, other.reason) == ("failed", "subject")
+    assert check_receipts(data, [], checkpoint)[0].verdict == "untrusted"
+    assert check_receipts(b"", [key], checkpoint)[0].reason == "form"
+
+    named = ("--receipt", "r.intoto.jsonl", "--no-memory", "--json")
+    ours = signing.look("verify", "run.ritornello", "--key", "alice.pub", *named)
+    nobody = signing.look("verify", "run.ritornello", *named)
+    theirs = signing.look("verify", OTHER, "--key", "alice.pub", *named)
+    found = [(each.code, each.report["authenticity"]) for each in (ours, nobody, theirs)]
+    assert found == [(0, "signed"), (1, "untrusted"), (3, "failed")]
+
+
+def test_a_replay_that_differs_earns_none(signing):
+    program = (signing.path / "agent.py").read_text()
+    signing.write("agent.py", program.replace('"said"', '"says"'))
+
+    ran = signing.look("replay", "last", "--receipt", "r.jsonl", "--sign", "alice.key")
+
+    assert (ran.code, "no receipt" in ran.err) == (1, True)
+    assert not (signing.path / "r.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("last", "--receipt", "r.jsonl"), 2),
+        (("last", "--sign", "alice.key"), 2),
+        (("last", "run.ritornello", "--receipt", "r.jsonl", "--sign", "alice.key"), 2),
+        (("last", "--receipt", "agent.py", "--sign", "alice.key"), 2),
+        (("last", "--receipt", "no/r.jsonl", "--sign", "alice.key"), 4),
+        (("last", "--receipt", "r.jsonl", "--sign", "log.key"), 4),
+        (("last", "--receipt", "r.jsonl", "--sign", "nobody"), 4),
+    ],
+)
+def test_a_receipt_that_cannot_be_is_refused_before_the_program_runs(settled, arguments, code):
+    signing = settled
+    ran = signing.look("replay", *arguments)
+
+    assert (ran.code, ran.out) == (code, "")
+    assert not (signing.path / "r.jsonl").exists()
+
+
+def test_an_erasure_is_attested_once_it_is_on_record(signing):
+    before = signing.look("attest", "last", "--predicate", "erasure")
+    erased = signing.look(
+        "erase", "last", "--event", "1", "--reason", "asked", "--authority", "DPO", "--yes"
+    )
+    ran = signing.look("attest", "last", "--predicate", "erasure", "--sign", "alice.key")
+
+    assert (before.code, before.out, erased.code) == (2, "", 0)
+    (fact,) = check_envelopes([ran.out.encode()], [_public(signing)], _checkpoint(signing))
+    assert (fact.verdict, fact.said.authority, fact.said.events) == ("signed", "DPO", (1,))
