@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from replay.events.code_kinds import CodeLoaded
+from replay.events.code_kinds import AdmissionDecided, CodeLoaded
 from replay.events.exchange_kinds import (
     ChunksReceived,
     PromptSent,
@@ -26,7 +26,16 @@ from replay.events.exchange_kinds import (
     WireObserved,
 )
 from replay.events.file_kinds import CaptureGap, FileRead, FileWritten
-from replay.events.kind_base import Failure, JsonText, Names, Pairs, PayloadBase, Role, null
+from replay.events.kind_base import (
+    Failure,
+    ForkOrigin,
+    JsonText,
+    Names,
+    Pairs,
+    PayloadBase,
+    Role,
+    null,
+)
 from replay.events.process_kinds import (
     ProcessEnded,
     ProcessFed,
@@ -51,6 +60,7 @@ __all__ = [
     "Failure",
     "FileRead",
     "FileWritten",
+    "ForkOrigin",
     "OutputWritten",
     "Payload",
     "ProcessEnded",
@@ -110,6 +120,7 @@ class RunStarted(PayloadBase, frozen=True, tag="RunStarted", omit_defaults=True)
             ``stdin``, ``stdout``, ``stderr``; and answers that need no reading, by source.
         observed: what the run was taken from, where another tool saw it and the engine did not
             record it; such a run can be read and never replayed. Empty for every recorded run.
+        forked_from: the run that this one was made from by a fork; absent for all others.
     """
 
     run: str
@@ -126,6 +137,7 @@ class RunStarted(PayloadBase, frozen=True, tag="RunStarted", omit_defaults=True)
     adapters: Pairs = ()
     setting: dict[str, str] = msgspec.field(default_factory=dict)
     observed: Pairs = ()
+    forked_from: ForkOrigin | None = None
 
 
 class RunEnded(PayloadBase, frozen=True, tag="RunEnded"):
@@ -324,6 +336,7 @@ Payload = (
     | CaptureGap
     | CodeLoaded
     | StateChanged
+    | AdmissionDecided
 )
 #: Facts are what a dialect may derive.
 Fact = PromptSent | ToolReturned | RequestRetried | ResponseReceived | ToolCalled
@@ -366,13 +379,13 @@ _ROLES: Final[dict[type[PayloadBase], Role]] = {
     CaptureGap: "noted",
     CodeLoaded: "noted",
     StateChanged: "derived",
+    AdmissionDecided: "noted",
 }
 
 #: Every kind by name, with its role.
 CATALOGUE: Final[dict[str, Role]] = {
     str(kind.__struct_config__.tag): role for kind, role in _ROLES.items()
 }
-
 
 _NAMES: Final = {kind: str(kind.__struct_config__.tag) for kind in _ROLES}
 

@@ -25,14 +25,18 @@ from replay.guard.process import ProcessGuard
 from replay.log.duckdb_store import DuckDBStore
 from replay.recording.place import place_of
 from replay.scheduler.ports import Halted
-from replay.session.api import open_run
+from replay.session.admitted_code import AdmittedCode
 from replay.session.command_line import Command, engine_root, resolve_tool
+from replay.session.conditions import open_admitted
 from replay.session.exits import ExitHandlers, exit_code, print_failure
 from replay.session.extensions import load_adapters, load_dialects
+from replay.session.forking.fork import fork_program, look_ahead
 from replay.session.messages import (
     Answer,
     Call,
+    Estimated,
     Failed,
+    Forked,
     Ready,
     Recorded,
     Replayed,
@@ -44,7 +48,7 @@ from replay.session.program_code import files_of_process
 from replay.session.programs import find_function, load_file, main_file, prepare_program, set_up
 from replay.session.record import record_program
 from replay.session.replay import replay_log
-from replay.session.resume import resume_program
+from replay.session.resuming.resume import resume_program
 from replay.session.shadows import refuse_shadows
 from replay.session.workflow import call_with, entry_name
 from replay.version import VERSION
@@ -52,8 +56,9 @@ from replay.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from replay.session.forking.report import Estimate, ForkReport
     from replay.session.report import Report
-    from replay.session.resumption import ResumptionReport
+    from replay.session.resuming.report import ResumptionReport
 
 __all__ = ["main"]
 
@@ -77,7 +82,10 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
     # Found before the program's directory stands on the path; a replay imports as a recording does.
     dialects, adapters = load_dialects(), load_adapters()
     code, hard = 0, task.action == "replay"
+    admitted = None if task.conditions.code is None else AdmittedCode(task.conditions.code)
     try:
+        if admitted is not None:
+            admitted.install()
         if task.action == "record":
             program, entry, arguments = _loaded(task, root, loaded_before)
             recording = record_program(
@@ -88,6 +96,7 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
                 dialects=dialects,
                 adapters=adapters,
                 sources=lambda: files_of_process(main_file(task.program)),
+                decided=task.conditions.decided,
             )
             code = exit_code(recording.error)
             print_failure(recording.error)
@@ -102,6 +111,11 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
                     exit_code=code,
                 ),
             )
+        elif task.action == "fork":
+            forked = _fork(task, root, loaded_before, outgoing)
+            code = forked.exit_code if isinstance(forked, Forked) else 0
+            hard = not isinstance(forked, Forked) or forked.report.verdict != "sealed"
+            _say(outgoing, forked)
         elif task.action == "resume":
             resumed = _resume(task, root, loaded_before, outgoing)
             code = resumed.exit_code
@@ -143,6 +157,9 @@ def _loaded(
 ) -> tuple[Callable[[], object], str, tuple[str, ...]]:
     """Return what runs the program, how it is found again, and its arguments."""
     program = task.program
+    admitted = None if task.conditions.code is None else AdmittedCode(task.conditions.code)
+    if admitted is not None:
+        admitted.install()
     if isinstance(program, Call):
         set_up(Path(program.file), root)
         refuse_shadows(engine_root(), loaded_before)
@@ -150,13 +167,13 @@ def _loaded(
     command = resolve_tool(program)
     set_up(command, root)
     refuse_shadows(engine_root(), loaded_before)
-    return _program(command), "command", command.recorded
+    return _program(command, admitted), "command", command.recorded
 
 
-def _program(command: Command) -> Callable[[], None]:
+def _program(command: Command, admitted: AdmittedCode | None) -> Callable[[], None]:
     """Return a command's program: its ``__main__``, then what it registered for its exit."""
     handlers = ExitHandlers()
-    run = prepare_program(command)
+    run = prepare_program(command, admitted)
 
     def program() -> None:
         with handlers:
@@ -195,7 +212,7 @@ def _call(call: Call) -> tuple[Callable[[], object], str, tuple[str, ...]]:
 def _replay(task: Task, root: str, loaded_before: frozenset[str], outgoing: int) -> Replayed:
     """Open all that the engine needs, close this process for good, and run the program in it."""
     with contextlib.ExitStack() as stack:
-        reader = open_run(task.run, workspace=task.workspace)
+        reader = open_admitted(task.run, task.workspace, task.conditions)
         stack.callback(reader.close)
         keep = None if task.keep is None else DuckDBStore.create(Path(task.keep))
         if keep is not None:
@@ -250,6 +267,48 @@ def _resume(task: Task, root: str, loaded_before: frozenset[str], outgoing: int)
     if recording is not None:
         print_failure(recording.error)
     return Resumed(report=resumption.report, exit_code=code)
+
+
+def _fork(
+    task: Task, root: str, loaded_before: frozenset[str], outgoing: int
+) -> Estimated | Forked:
+    """Run the program as a fork of its record, or as far as that comes without the world."""
+    guard = ProcessGuard()
+    with guard:
+        program, _, _ = _loaded(task, root, loaded_before)
+
+    def give_up(report: ForkReport) -> None:
+        _say(outgoing, Forked(report=report, exit_code=0))
+        _end(0, hard=True)
+
+    def enough(estimate: Estimate) -> None:
+        _say(outgoing, Estimated(estimate=estimate))
+        _end(0, hard=True)
+
+    with contextlib.closing(open_admitted(task.run, task.workspace, task.conditions)) as reader:
+        if task.fork.dry:
+            _close_input()
+            estimate = look_ahead(
+                reader,
+                program,
+                task.fork,
+                workspace=task.workspace,
+                guard=guard,
+                give_up=enough,
+            )
+            return Estimated(estimate=estimate)
+        fork = fork_program(
+            reader,
+            program,
+            task.fork,
+            workspace=task.workspace,
+            guard=guard,
+            give_up=give_up,
+            sources=lambda: files_of_process(main_file(task.program)),
+        )
+    error = None if fork.recording is None else fork.recording.error
+    print_failure(error)
+    return Forked(report=fork.report, exit_code=exit_code(error))
 
 
 def _code_of_seal(report: ResumptionReport) -> int:

@@ -8,17 +8,19 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.errors import ReplayError
+from replay.errors import CodeRefusedError, ReplayError
 from replay.scheduler.ports import Halted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["INTERRUPTED", "ExitHandlers", "exit_code", "print_failure"]
+__all__ = ["INTERRUPTED", "REFUSED", "ExitHandlers", "exit_code", "print_failure"]
 
 #: Exit code after Ctrl-C, as shells give it.
 INTERRUPTED: Final = 130
+#: A policy let some file of the program's not run, and nothing caught that.
+REFUSED: Final = 6
 
 _ENGINE: Final = str(Path(__file__).resolve().parent.parent)
 _STARTERS: Final = ("<frozen runpy>", "<frozen importlib.")
@@ -74,6 +76,8 @@ def exit_code(error: BaseException | None) -> int:
         if error.code is None:
             return 0
         return error.code & 0xFF if isinstance(error.code, int) else 1
+    if isinstance(error, CodeRefusedError):
+        return REFUSED
     return INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1
 
 

@@ -20,6 +20,7 @@ from replay.session.workflow import is_workflow
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from replay.session.admitted_code import AdmittedCode
     from replay.session.command_line import Command
 __all__ = ["find_function", "load_file", "main_file", "prepare_program", "set_up"]
 
@@ -63,11 +64,16 @@ def _is_container(path: str) -> bool:
     return pkgutil.get_importer(path) is not None
 
 
-def prepare_program(command: Command) -> Callable[[], None]:
+def prepare_program(command: Command, admitted: AdmittedCode | None = None) -> Callable[[], None]:
     """Return what runs a command's ``__main__`` to its end, and raises whatever that raises.
 
     A script is read here and now: it is code, and no file that the program reads.
+
+    Raises:
+        CodeRefusedError: it is none of the files that may run, where only some may.
     """
+    if admitted is not None:
+        _require_main(command, admitted)
     if command.form == "module":
         return lambda: _run_module(command.target)
     if command.form == "code":
@@ -77,7 +83,10 @@ def prepare_program(command: Command) -> Callable[[], None]:
     path = Path(place).absolute()
     if _is_container(place) or path.suffix == ".pyc":
         return lambda: _run_path(place)
-    source = _MainLoader(path.read_bytes(), str(path))
+    data = path.read_bytes()
+    if admitted is not None:
+        admitted.require(data, str(path))
+    source = _MainLoader(data, str(path))
     return lambda: _run_main(source, str(path))
 
 
@@ -98,6 +107,24 @@ def main_file(program: Command | Call) -> str | None:
         if spec is not None:
             return spec.origin
     return None
+
+
+def _require_main(command: Command, admitted: AdmittedCode) -> None:
+    """Refuse what is started in another way than from one source file, unless it may run.
+
+    What a module or directory is compiled from is compared once more when it is.
+    """
+    if command.form == "code":
+        admitted.require(command.target.encode(), "-c")
+    place = command.path or command.target
+    if command.form == "module" or _is_container(place):
+        file = main_file(command)
+        if file is None or not Path(file).is_file():
+            admitted.refuse(place)
+        elif not admitted.is_library(file):
+            admitted.require(Path(file).read_bytes(), file)
+    elif command.form != "code" and Path(place).suffix == ".pyc":
+        admitted.refuse(place)
 
 
 def _run_module(name: str) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from replay.session.conditions import Conditions
 from replay.session.launcher import Surroundings, launch_replay
 from replay.session.messages import Replayed
 from replay.session.report import Report
@@ -32,6 +33,7 @@ _ELSEWHERE: Final[Mapping[str, str]] = {
 }
 _OTHER_HASH_SEED: Final = "1987"
 _NOISE: Final = 50_021
+_ANY: Final = Conditions()
 
 Name = Literal["surroundings", "hash seed"]
 
@@ -69,12 +71,13 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         return all(trial.repeats for trial in self.trials if trial.name == "surroundings")
 
 
-def prove(recorded: Recorded, workspace: Path) -> Proof:
+def prove(recorded: Recorded, workspace: Path, conditions: Conditions = _ANY) -> Proof:
     """Replay a run in fresh processes under other conditions.
 
     Args:
         recorded: the run; its program is looked for from the current directory.
         workspace: directory that holds the runs.
+        conditions: what was decided about the program beforehand.
 
     Raises:
         ReplayError: the engine gave up in one of them.
@@ -93,6 +96,7 @@ def prove(recorded: Recorded, workspace: Path) -> Proof:
                 surroundings=Surroundings(
                     environment=dict(_ELSEWHERE), hash_seed=seed, noise=_NOISE, silent=True
                 ),
+                conditions=conditions,
             )
             answer = outcome.answer
             trials.append(

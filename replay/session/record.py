@@ -33,6 +33,7 @@ from replay.log.writer import Writer
 from replay.recording.recorder import CHUNKS_BYTES_MAX, READINGS_MAX, Recorder
 from replay.recording.tape import LiveTape
 from replay.scheduler.core import Scheduler
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.patterns import SecretError, make_surrogate
 from replay.secrets.scrub import Scrubber
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from replay.doors.dialect import Dialect
     from replay.doors.state.adapter import Adapter
     from replay.doors.surroundings.setting import Setting
-    from replay.events.code_kinds import CodeLoaded
+    from replay.events.code_kinds import AdmissionDecided, CodeLoaded
     from replay.events.kinds import SecretRegistered
     from replay.session.awaiting import Cancellation
 
@@ -132,6 +133,7 @@ def record_program(
     seed: bytes | None = None,
     cancellation: Cancellation | None = None,
     sources: Callable[[], list[str]] | None = None,
+    decided: AdmissionDecided | None = None,
 ) -> Recording[T]:
     """Run a program and record it.
 
@@ -146,6 +148,7 @@ def record_program(
         cancellation: by which another thread asks the run to end.
         sources: gives the program's own source files once it has ended; those that the function
             reaches, if not given.
+        decided: what policies said about the program, for its record.
 
     Returns:
         The sealed run. The program's own exception is in it, not raised.
@@ -212,7 +215,8 @@ def record_program(
                     hash_seed=os.environ.get("PYTHONHASHSEED", "random"),
                     argv=setting.argv,
                     setting=dict(setting.facts),
-                )
+                ),
+                decided,
             )
             if cancellation is not None:
                 cancellation.listen(session.cancel)
@@ -303,17 +307,13 @@ class _Live:
         """Return fresh bytes from the system, which the doors must not answer."""
         offset = ordinal * SALT_BYTES % _SALTS_AT_ONCE
         if offset == 0:
-            before, self.scheduler.inside = self.scheduler.inside, True
-            try:
+            with EngineSide(self.scheduler):
                 self._salts = os.urandom(_SALTS_AT_ONCE)
-            finally:
-                self.scheduler.inside = before
         return self._salts[offset : offset + SALT_BYTES]
 
     def _code(self) -> tuple[CodeLoaded, bytes]:
         """Return the note of the program's source; the doors must not answer what reads it."""
-        before, self.scheduler.inside = self.scheduler.inside, True
-        try:
+        with EngineSide(self.scheduler):
             return code_note(
                 self.sources(),
                 directory=self._directory,
@@ -321,8 +321,6 @@ class _Live:
                 scrubber=self._scrubber,
                 started_us=self._start,
             )
-        finally:
-            self.scheduler.inside = before
 
     def wake(self) -> None:
         """Make an idle scheduler look at the writer; called when that has failed."""
@@ -332,8 +330,8 @@ class _Live:
         """Let the main task of the program be cancelled; callable from any thread."""
         self._inputs.post(Arrival(None, CancelRequested(), None, "ok", None))
 
-    def begin(self, started: RunStarted) -> None:
-        """Record the start and the secrets that the environment holds."""
+    def begin(self, started: RunStarted, decided: AdmissionDecided | None) -> None:
+        """Record the start, what was decided, and the secrets that the environment holds."""
         found: list[SecretRegistered] = []
         for name, value in secrets_of_environment():
             registered = self._world.replace(f"env:{name}", value)
@@ -341,6 +339,8 @@ class _Live:
                 found.append(registered)
         # The surrogates are in force already: the argument list may hold a secret.
         self.recorder.note(started)
+        if decided is not None:
+            self.recorder.note(decided)
         for registered in found:
             self.recorder.note(registered)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay.doors.libraries import LIBRARY_GAPS
 from replay.errors import IntegrityError, UsageError
+from replay.events.code_kinds import AdmissionDecided
 from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def absent_dialects(started: RunStarted, dialects: tuple[Dialect, ...]) -> str:
 
 
 def is_at_start(payload: Payload) -> bool:
-    """Return whether a note belongs to the start of a run: itself, or the environment's secrets."""
+    """Return whether a note is of a run's start: itself, its admission, secrets around it."""
     if isinstance(payload, SecretRegistered):
         return (payload.source or "").startswith("env:")
-    return isinstance(payload, RunStarted)
+    return isinstance(payload, RunStarted | AdmissionDecided)
 
 
 def is_of_library(payload: Payload) -> bool:

@@ -24,6 +24,7 @@ from replay.recording.divergence import Diverged
 from replay.recording.gaps import Uncaptured
 from replay.recording.recorder import Recorder
 from replay.scheduler.core import Scheduler
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.scrub import Scrubber
 from replay.session.answers import RecordedAnswers
@@ -116,7 +117,7 @@ def replay_log(
     try:
         started = started_in(history)
     except ErasedPayloadError as error:
-        return _report(checked, "erased", notes=(str(error),))
+        return _report(checked, "erased", notes=(f"{error.message}: {error.where}",))
     found = load_dialects() if dialects is None else dialects
     adapted = load_adapters() if adapters is None else adapters
     absent = absent_dialects(started, found) or absent_adapters(started.adapters, adapted)
@@ -196,12 +197,8 @@ class _Recorded:
     def _keep(self, entry: Entry) -> None:
         """Write a record of the replay's own log: the engine's doing, so no door answers."""
         assert self._kept is not None
-        scheduler = self.scheduler
-        before, scheduler.inside = scheduler.inside, True
-        try:
+        with EngineSide(self.scheduler):
             self._kept.append([entry])
-        finally:
-            scheduler.inside = before
 
     def _place(self, seq: int) -> str | None:
         """Return where in the program a record was made, if its store kept that."""
@@ -245,14 +242,15 @@ class _Recorded:
         if isinstance(stopped, Diverged):
             verdict, divergence = "diverged", stopped.divergence
         elif isinstance(stopped, ErasedPayloadError):
-            verdict, notes = "erased", (str(stopped),)
+            verdict, notes = "erased", (f"{stopped.message}: {stopped.where}",)
         elif isinstance(stopped, Uncaptured):
             verdict, notes = stopped.verdict, (stopped.note,)
         elif stopped is not None:
             raise stopped from None
         if self._comparer.erased_at is not None:
             verdict, divergence = "erased", None
-            notes = (f"payload and salt are erased: event {self._comparer.erased_at}",)
+            gone = self._comparer.erased_as
+            notes = (f"payload and salt are {gone}: event {self._comparer.erased_at}",)
         if (
             divergence is not None
             and checked.completeness != "sealed"

@@ -1,0 +1,122 @@
+"""Lets only admitted source files run in this process: the bytes that were hashed are compiled.
+
+The one invariant: a module of the program is compiled from bytes whose digest was admitted, read
+once. Cached bytecode, modules in archives and compiled extensions of the program's are refused,
+since nobody vouched for them. The standard library, installed distributions and the engine are not
+asked about: whoever installed them vouches for them.
+
+What an admitted program does with text that it reads itself is its own affair.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+import zipimport
+from hashlib import sha256
+from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from replay.errors import CodeRefusedError
+from replay.session.command_line import engine_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+
+__all__ = ["AdmittedCode"]
+
+_PACKAGES: Final = ("attestations", "orchestrator", "replay")
+
+
+class AdmittedCode:
+    """The source files that may run in this process.
+
+    Attributes:
+        refused: paths of those that were refused, in order.
+    """
+
+    def __init__(self, digests: tuple[str, ...]) -> None:
+        self._digests = frozenset(digests)
+        names = ("stdlib", "platstdlib", "purelib", "platlib")
+        places = [Path(sysconfig.get_path(name)).resolve() for name in names]
+        # An interpreter of a virtual environment has its library elsewhere.
+        base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+        scheme = sysconfig.get_default_scheme()
+        places += [
+            Path(sysconfig.get_path(name, scheme, {**base, "installed_base": sys.base_prefix}))
+            for name in ("stdlib", "platstdlib")
+        ]
+        places += [engine_root() / name for name in _PACKAGES]
+        self._places = tuple(dict.fromkeys(places))
+        self.refused: list[str] = []
+
+    def install(self) -> None:
+        """Stand before every way in which a module comes into this process, until it ends.
+
+        Raises:
+            CodeRefusedError: a module is loaded already that nobody admitted.
+        """
+        self._refuse_loaded()
+        whole = SourceFileLoader.get_code
+
+        def get_code(loader: SourceFileLoader, fullname: str) -> CodeType | None:
+            path = loader.get_filename(fullname)
+            if self.is_library(path):
+                return whole(loader, fullname)
+            data = loader.get_data(path)
+            self.require(data, path)
+            code: CodeType = loader.source_to_code(data, path)
+            return code
+
+        setattr(SourceFileLoader, "get_code", get_code)  # noqa: B010 - typed as what it replaces
+        for kind, name in (
+            (SourcelessFileLoader, "get_code"),
+            (ExtensionFileLoader, "create_module"),
+            (zipimport.zipimporter, "get_code"),
+        ):
+            setattr(kind, name, self._library_only(getattr(kind, name)))
+
+    def require(self, data: bytes, path: str) -> None:
+        """Refuse source that was not admitted.
+
+        Raises:
+            CodeRefusedError: it was not.
+        """
+        if sha256(data).hexdigest() not in self._digests:
+            self.refuse(path)
+
+    def refuse(self, path: str) -> None:
+        """Refuse a file whatever is in it.
+
+        Raises:
+            CodeRefusedError: always.
+        """
+        self.refused.append(path)
+        raise CodeRefusedError(
+            "a policy admits only code that is vouched for, and this file is not",
+            where=path,
+            hint="sign it, or see `ritornello policy explain`",
+        )
+
+    def is_library(self, path: str) -> bool:
+        """Return whether a file is of the standard library, installed, or the engine's."""
+        found = Path(path).resolve()
+        return any(found.is_relative_to(place) for place in self._places)
+
+    def _library_only(self, whole: Callable[..., Any]) -> Callable[..., Any]:
+        def checked(loader: Any, argument: Any) -> Any:
+            path = str(getattr(loader, "path", None) or getattr(loader, "archive", ""))
+            if not self.is_library(path):
+                self.refuse(path)
+            return whole(loader, argument)
+
+        return checked
+
+    def _refuse_loaded(self) -> None:
+        for name in sorted(sys.modules):
+            origin = getattr(getattr(sys.modules[name], "__spec__", None), "origin", None)
+            if not origin or origin in {"built-in", "frozen"} or self.is_library(origin):
+                continue
+            self.refuse(origin)

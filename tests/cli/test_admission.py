@@ -1,0 +1,274 @@
+"""With `trust = "required"`, what nobody vouched for does not run, and nothing is written."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from replay.bundle import Statement, rewrite_bundle
+from replay.bundle.statements import DSSE_ENVELOPE
+from replay.errors import CodeRefusedError, IntegrityError
+from replay.session.command_line import parse_command
+from replay.session.conditions import Conditions
+from replay.session.launcher import launch_recording, launch_replay, launch_task
+from replay.session.messages import Task
+from tests.cli.conftest import PROGRAM, Place
+from tests.support.attested import CODE, RUN, envelope_of, pin, policy_text, said_of_run
+from tests.support.signers import attestation_key
+
+RULES = [("runs", "bundle", RUN), ("code", "code", CODE)]
+MAIN = "import beside\nprint('main ran', beside.VALUE)\n"
+BESIDE = "VALUE = 7\n"
+
+
+@pytest.fixture(scope="module")
+def anna():
+    return attestation_key("anna")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """A run of a program of one file, recorded without a policy, and its bundle."""
+    place = Place(tmp_path_factory.mktemp("admission"))
+    place.write("agent.py", PROGRAM)
+    assert place.run("record", "--", "python", "agent.py").code == 0
+    assert place.look("export", "last", "-o", "run.ritornello").code == 0
+    return place
+
+
+@pytest.fixture
+def guarded(place, anna, shared, monkeypatch):
+    """A place where a pinned policy decides, with the bundle and its program."""
+    for name in ("agent.py", "run.ritornello"):
+        (place.path / name).write_bytes((shared.path / name).read_bytes())
+    place.bundle = place.path / "run.ritornello"
+    place.policy = place.write("policy.toml", policy_text(RULES, [anna]))
+    monkeypatch.setenv("RITORNELLO_POLICY", pin(place.policy))
+    return place
+
+
+def _signed(place, *names, key):
+    lines = [envelope_of((place.path / name).read_bytes(), key, name=name) for name in names]
+    (place.path / "ritornello.intoto.jsonl").write_bytes(b"".join(lines))
+
+
+def _files(place):
+    return sorted(str(file.relative_to(place.path)) for file in place.path.rglob("*"))
+
+
+def test_an_unsigned_bundle_is_neither_replayed_nor_imported_nor_forked(guarded):
+    before = _files(guarded)
+
+    for verb in (
+        ["replay", "run.ritornello"],
+        ["import", "run.ritornello"],
+        ["fork", "run.ritornello", "--yes", "--allow-command"],
+    ):
+        refused = guarded.look(*verb)
+
+        assert refused.code == 6
+        assert "the bundle may not run" in refused.err
+        assert "rule acme/runs" in refused.err
+        assert "run.ritornello" in refused.err
+    assert _files(guarded) == before
+
+
+@pytest.mark.full
+def test_a_signed_bundle_replays_with_signed_code_and_says_what_was_decided(guarded, anna):
+    said = Statement(media_type=DSSE_ENVELOPE, data=said_of_run(guarded.bundle, anna))
+    with_statement = guarded.path / "signed.ritornello"
+    rewrite_bundle(guarded.bundle, with_statement, statements=[said])
+
+    refused = guarded.look("replay", "signed.ritornello")
+    _signed(guarded, "agent.py", key=anna)
+    replayed = guarded.run("replay", "signed.ritornello", "--json")
+
+    assert refused.code == 6
+    assert "the code may not run" in refused.err
+    assert "agent.py" in refused.err
+    assert replayed.code == 0
+    decisions = replayed.report["admission"]["decisions"]
+    assert [(each["artifact"]["kind"], each["verdict"]) for each in decisions] == [
+        ("bundle", "allow"),
+        ("code", "allow"),
+    ]
+    assert guarded.look("import", "signed.ritornello").code == 0
+    assert guarded.look("replay", "last").code == 0
+
+
+@pytest.mark.full
+def test_revoking_the_key_stops_the_next_run(guarded, anna, monkeypatch):
+    _signed(guarded, "agent.py", key=anna)
+    assert guarded.run("record", "--", "python", "agent.py").code == 0
+    revoked = f'[[revocations]]\nkey = "{anna.public.keyid}"\nreason = "lost"\n'
+    second = guarded.write("more.toml", policy_text([], trust="observe") + revoked)
+
+    refused = guarded.look("record", "--policy", pin(second), "--", "python", "agent.py")
+
+    assert refused.code == 6
+    assert "is revoked" in refused.err
+
+
+def test_the_decision_is_an_input_of_the_run_and_a_replay_decides_anew(guarded, anna, monkeypatch):
+    _signed(guarded, "agent.py", key=anna)
+    recorded = guarded.run("record", "--json", "--", "python", "agent.py")
+    events = guarded.look("events", "last", "--jsonl").out
+
+    assert recorded.code == 0
+    assert '"kind":"AdmissionDecided"' in events
+    assert '"verdict":"allow"' in events
+    assert guarded.look("verify", "last").code == 0
+    assert guarded.run("replay", "last").code == 0
+
+    (guarded.path / "ritornello.intoto.jsonl").unlink()
+    assert guarded.look("replay", "last").code == 6
+
+    monkeypatch.delenv("RITORNELLO_POLICY")
+    free = guarded.run("replay", "last", "--json")
+    assert free.code == 0
+    assert free.report["admission"] is None
+    assert free.report["verdict"] == "identical"
+
+
+@pytest.mark.full
+def test_a_policy_that_looks_on_refuses_nothing_and_records_what_it_saw(guarded, monkeypatch):
+    seen = guarded.write("seen.toml", policy_text(RULES, [attestation_key()], trust="observe"))
+    monkeypatch.setenv("RITORNELLO_POLICY", pin(seen))
+
+    recorded = guarded.run("record", "--json", "--", "python", "agent.py")
+    replayed = guarded.run("replay", "run.ritornello", "--json")
+
+    (decision,) = recorded.report["admission"]["decisions"]
+    assert (recorded.code, replayed.code) == (0, 0)
+    assert (decision["verdict"], decision["judged"]) == ("allow", "deny")
+    assert '"judged":"deny"' in guarded.look("events", "last", "--jsonl").out
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("change", ["unsigned", "altered", "cached", "extension", "archive"])
+def test_a_module_beside_the_program_runs_only_if_it_is_vouched_for(guarded, anna, change):
+    guarded.write("agent.py", MAIN)
+    beside = guarded.write("beside.py", BESIDE)
+    _signed(guarded, "agent.py", "beside.py", key=anna)
+    if change == "unsigned":
+        _signed(guarded, "agent.py", key=anna)
+    elif change == "altered":
+        beside.write_text("VALUE = 8\n")
+    elif change == "cached":  # bytecode of other source, with the time and size of the signed one
+        _plant_bytecode(beside, "print('planted')\nVALUE = 9\n")
+    elif change == "extension":
+        beside.unlink()
+        guarded.write("beside.abi3.so", "no library")
+    else:
+        beside.rename(guarded.path / "beside.pyc")
+
+    ran = guarded.run("record", "--", "python", "agent.py")
+
+    assert "planted" not in ran.out
+    if change == "cached":  # the cache is not looked at; the signed source ran
+        assert ran.code == 0
+        assert ran.out == "main ran 7\n"
+    else:
+        assert ran.code == 6
+        assert "main ran" not in ran.out
+        assert "code-refused" in ran.err
+
+
+def _plant_bytecode(path, source):
+    from importlib._bootstrap_external import _code_to_timestamp_pyc
+    from importlib.util import cache_from_source
+
+    stat = path.stat()
+    data = _code_to_timestamp_pyc(
+        compile(source, str(path), "exec"), int(stat.st_mtime), stat.st_size
+    )
+    cached = Path(cache_from_source(str(path)))
+    cached.parent.mkdir(exist_ok=True)
+    cached.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["python", "-c", "print('ran')"],
+        ["python", "-m", "beside"],
+        ["python", "-m", "timeit"],
+        ["python", "."],
+    ],
+)
+def test_every_way_to_start_a_program_is_asked_about(guarded, command):
+    guarded.write("beside.py", "print('ran')\n")
+    guarded.write("__main__.py", "print('ran')\n")
+    before = _files(guarded)
+
+    refused = guarded.look("record", "--", *command)
+
+    assert refused.code == 6
+    assert "ran" not in refused.out
+    assert _files(guarded) == before
+
+
+@pytest.mark.full
+def test_a_function_of_a_file_is_asked_about(guarded, anna):
+    guarded.write("flow.py", "async def main():\n    return 3\n")
+
+    assert guarded.look("run", "flow.py").code == 6
+
+    _signed(guarded, "flow.py", key=anna)
+
+    assert guarded.run("run", "flow.py").code == 0
+
+
+def test_a_record_that_is_swapped_after_the_decision_does_not_run(guarded, tmp_path):
+    """The decision goes along as a digest; launcher and child compare what they open with it."""
+    workspace, other = guarded.path / ".ritornello", Conditions(record="0" * 64)
+    with contextlib.chdir(guarded.path):
+        program = parse_command([sys.executable, "agent.py"])
+    task = Task(
+        action="replay",
+        program=program,
+        workspace=str(workspace),
+        run=str(guarded.bundle),
+        conditions=other,
+    )
+
+    with contextlib.chdir(guarded.path):
+        with pytest.raises(IntegrityError, match="no longer the one"):
+            launch_replay("run.ritornello", workspace, conditions=other)
+        with pytest.raises(IntegrityError, match="no longer the one"):
+            launch_task(task, hash_seed="0", directory=None, output_to_stderr=True)
+
+
+def test_a_program_that_is_swapped_after_the_decision_does_not_run(guarded, capfd):
+    before = _files(guarded)
+    decided = Conditions(code=("0" * 64,))
+
+    with contextlib.chdir(guarded.path), pytest.raises(CodeRefusedError, match="not"):
+        program = parse_command([sys.executable, "agent.py"])
+        launch_recording(program, guarded.path / ".ritornello", conditions=decided)
+
+    assert capfd.readouterr().out == ""
+    assert _files(guarded) == before
+
+
+def test_an_expired_policy_lets_nothing_run(guarded, anna, monkeypatch):
+    _signed(guarded, "agent.py", key=anna)
+    text = policy_text(RULES, [anna], more="expires = 2026-01-01T00:00:00Z")
+    monkeypatch.setenv("RITORNELLO_POLICY", pin(guarded.write("old.toml", text)))
+
+    refused = guarded.look("record", "--", "python", "agent.py")
+
+    assert refused.code == 6
+    assert "ran out" in refused.err
+
+
+def test_a_cassette_that_nobody_vouched_for_is_not_imported(guarded):
+    guarded.write("tape.yaml", "version: 1\ninteractions: []\n")
+
+    refused = guarded.look("import", "tape.yaml")
+
+    assert refused.code == 6
+    assert "tape.yaml" in refused.err
