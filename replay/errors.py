@@ -8,7 +8,9 @@
     ├── NotFoundError           what was named is not there
     ├── LogError                the log of a run cannot be opened, locked or made durable
     ├── WorkflowError           the program did what no run can record or repeat
-    │   └── HermeticError       the program tried to reach outside during a replay
+    │   ├── HermeticError       the program tried to reach outside during a replay
+    │   └── CodeRefusedError    a source file of the program's was not admitted
+    ├── ErasureError            what was to be erased must stay, or cannot go alone
     ├── ResumeError             a run cannot go on as it is; not one byte of it was changed
     ├── SecretError             a secret of a form that cannot be replaced (replay.secrets)
     ├── SetupError              this process cannot host a run, or something is in the way
@@ -26,6 +28,8 @@ from typing import ClassVar
 __all__ = [
     "BundleError",
     "BundlePathError",
+    "CodeRefusedError",
+    "ErasureError",
     "HermeticError",
     "IntegrityError",
     "LogError",
@@ -103,6 +107,12 @@ class HermeticError(WorkflowError):
     code = "hermetic"
 
 
+class CodeRefusedError(WorkflowError):
+    """A source file of the program's is none that a policy admitted; it did not run."""
+
+    code = "code-refused"
+
+
 class IntegrityError(ReplayError):
     """Recorded bytes contradict themselves or what was committed to."""
 
@@ -147,6 +157,12 @@ class LogError(ReplayError):
     """The log cannot be opened, locked or written; what was acknowledged before is still there."""
 
     code = "log"
+
+
+class ErasureError(ReplayError):
+    """What was to be erased is held, still growing, or would come back; nothing was erased."""
+
+    code = "erasure"
 
 
 class ResumeError(ReplayError):

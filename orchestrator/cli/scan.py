@@ -44,10 +44,11 @@ def scan(
 
     A secret is what has the shape of a known provider's key, or is the value of a
     variable of this environment whose name says so. In bundles and runs every header
-    and payload is looked through, unpacked and put together; a run's own surrogates
-    are passed over and counted. Text inside base64, inside a compressed body, or cut
-    over several records is not found. A planted example says `ritornello-scan: allow`
-    on its line. 0: nothing found. 1: found.
+    and payload is looked through, unpacked and put together: also what is escaped, in
+    base64, compressed with gzip or zip, or spread over the events of a stream. A run's
+    own surrogates are passed over and counted. Of other files only zip and gzip are
+    unpacked. A planted example says `ritornello-scan: allow` on its line.
+    0: nothing found. 1: found.
 
     Examples:
       ritornello scan run.ritornello
@@ -112,6 +113,8 @@ def _line(found: Found) -> str:
         place += f": event {found.event}"
     if found.member is not None:
         place += f", {inert(found.member)}" if found.event is not None else f": {found.member}"
+    if found.decoded is not None:
+        place += f" ({inert(found.decoded)})"
     what = "the shape of a key" if found.variable is None else f"the value of {found.variable}"
     return f"{place}: at byte {found.offset}, {found.length} characters: {what}"
 

@@ -17,17 +17,30 @@ from typing import Final
 import msgspec
 
 from orchestrator.cli.records import iter_events
+from replay.erasure.streams import RunStreams
+from replay.erasure.views import views_of
 from replay.events.kinds import SecretRegistered
 from replay.log.port import LogReader
 from replay.secrets.patterns import MIN_SECRET_LENGTH, find_secret_values, is_secret_name
 
-__all__ = ["Found", "Search", "search_bundle", "search_file", "search_run", "secrets_of"]
+__all__ = [
+    "Found",
+    "Search",
+    "Shapes",
+    "search_bundle",
+    "search_file",
+    "search_run",
+    "secrets_of",
+    "surrogates_of",
+]
 
 #: Read at once; pieces overlap by more than the longest secret.
 _PIECE_BYTES: Final = 8 << 20
 _OVERLAP_BYTES: Final = 32 << 10
 #: Members that a run is read from, record by record.
 _OF_THE_RUN: Final = ("headers/", "parts/", "refs/")
+#: How a file begins whose members are unpacked.
+_PACKED: Final = (b"PK\x03\x04", b"\x1f\x8b\x08")
 #: A planted example says so on its line.
 _ALLOWED: Final = b"ritornello-scan: allow"
 
@@ -43,6 +56,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         offset: bytes before it, in the file or in the part of the run that is named.
         line: in a file, from 1.
         event, member: in a run, the record and which of its bytes.
+        decoded: how the bytes were decoded before it could be read, such as ``json base64``; the
+            offset is then that in what they read as.
     """
 
     subject: str
@@ -53,6 +68,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     line: int | None = None
     event: int | None = None
     member: str | None = None
+    decoded: str | None = None
 
 
 class Search:
@@ -81,6 +97,24 @@ class Search:
                 continue
             if not any(text in known or known in text for known in self.surrogates):
                 yield start, stop, None
+
+
+class Shapes:
+    """Finds what has the shape of a key and is neither a surrogate nor a planted example.
+
+    Args:
+        surrogates: of the run that is searched.
+    """
+
+    def __init__(self, surrogates: Sequence[bytes]) -> None:
+        self._search = Search({})
+        self._search.surrogates = list(surrogates)
+
+    def spans(self, data: bytes) -> Iterator[tuple[int, int]]:
+        """Yield start and end of each."""
+        for start, stop, _ in self._search.spans(data):
+            if not _is_allowed(data, start, stop):
+                yield start, stop
 
 
 def secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
@@ -116,10 +150,29 @@ def search_file(path: Path, search: Search) -> Iterator[Found]:
                     offset=base + start,
                     line=lines + data.count(b"\n", 0, start),
                 )
+            if not base and data.startswith(_PACKED):
+                yield from _unpacked(str(path), data, search)
             kept = data[-_OVERLAP_BYTES:]
             base += len(data) - len(kept)
             lines += data.count(b"\n", 0, len(data) - len(kept))
             before, piece = kept, following
+
+
+def _unpacked(subject: str, data: bytes, search: Search) -> Iterator[Found]:
+    """Yield what stands in the members of an archive that a file is."""
+    for view in views_of(data):
+        if not view.how:
+            continue  # it was looked through as it is
+        for start, stop, variable in search.spans(view.data):
+            if not _is_allowed(view.data, start, stop):
+                yield Found(
+                    subject=subject,
+                    what="shape" if variable is None else "value",
+                    variable=variable,
+                    length=stop - start,
+                    offset=start,
+                    decoded=" ".join(view.how),
+                )
 
 
 def search_run(subject: str, reader: LogReader, search: Search) -> Iterator[Found]:
@@ -128,8 +181,9 @@ def search_run(subject: str, reader: LogReader, search: Search) -> Iterator[Foun
     Raises:
         IntegrityError: the run cannot be read.
     """
-    search.surrogates = _surrogates(reader)
+    search.surrogates = surrogates_of(reader)
     whole = _Payloads(reader)
+    seen: set[tuple[int, bytes]] = set()
     for entry in reader.entries():
         seq = entry.header.seq
         pieces: Sequence[tuple[str, bytes]] = (
@@ -139,6 +193,7 @@ def search_run(subject: str, reader: LogReader, search: Search) -> Iterator[Foun
         )
         for member, data in pieces:
             for start, stop, variable in search.spans(data):
+                seen.add((seq, data[start:stop]))
                 yield Found(
                     subject=subject,
                     what="shape" if variable is None else "value",
@@ -147,6 +202,40 @@ def search_run(subject: str, reader: LogReader, search: Search) -> Iterator[Foun
                     offset=start,
                     event=seq,
                     member=member,
+                )
+    yield from _search_decoded(subject, reader, search, seen)
+
+
+def _search_decoded(
+    subject: str, reader: LogReader, search: Search, seen: set[tuple[int, bytes]]
+) -> Iterator[Found]:
+    """Yield what can be read only once the bytes of a run are decoded and put together.
+
+    Args:
+        subject: the run.
+        reader: its records.
+        search: what is looked for.
+        seen: record and bytes of what was found as it is; goes on with what is yielded.
+    """
+    streams = RunStreams(reader)
+    for piece in streams.pieces():
+        for view in views_of(piece.data):
+            for start, stop, variable in search.spans(view.data):
+                parts = list(piece.parts(*view.source(start, stop)))
+                events = {streams.brought_by[part] for part in parts} or {piece.seq}
+                text = view.data[start:stop]
+                if any((event, text) in seen for event in events):
+                    continue
+                seen.update((event, text) for event in events)
+                yield Found(
+                    subject=subject,
+                    what="shape" if variable is None else "value",
+                    variable=variable,
+                    length=stop - start,
+                    offset=start,
+                    event=min(events),
+                    member="payload",
+                    decoded=" ".join(view.how) or "put together",
                 )
 
 
@@ -189,7 +278,8 @@ class _Payloads:
         return b"".join(known[ordinal] or b"" for ordinal in parts)
 
 
-def _surrogates(reader: LogReader) -> list[bytes]:
+def surrogates_of(reader: LogReader) -> list[bytes]:
+    """Return the surrogates of a run's secrets, which look like secrets and are none."""
     return [
         event.payload.surrogate.encode()
         for event in iter_events(reader)

@@ -127,6 +127,13 @@ class FrameFile:
         """Read the frames from an offset on, which must be the start of a frame or the end."""
         return parse_frames(_read_from(self._descriptor, start, self._path), start)
 
+    def has(self, data: bytes, end: int) -> bool:
+        """Return whether some bytes stand in the file, up to an offset."""
+        try:
+            return os.pread(self._descriptor, len(data), end - len(data)) == data
+        except OSError as error:
+            raise _failed("read", self._path, error) from error
+
     def cut_tail(self, size_bytes: int) -> None:
         """Cut off a torn tail, durably: keep the first ``size_bytes`` bytes.
 
@@ -162,6 +169,29 @@ class FrameFile:
             raise _failed("written", self._path, error) from error
         return len(block)
 
+    def replace(self, datas: list[bytes]) -> None:
+        """Put a new file with these frames in the place of this one, durably, in one step.
+
+        Who waits for the lock of this file opens the new one. This one is not to be used again.
+
+        Raises:
+            LogError: the disk refuses; the old file or the new one is in place, whole.
+        """
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        try:
+            fresh.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(fresh, flags, 0o600), "wb") as file:
+                file.write(b"".join([encode_frame(data) for data in datas]))
+                file.flush()
+                _flush(file.fileno())
+            fresh.rename(self._path)
+        except OSError as error:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise _failed("written anew", self._path, error) from error
+        flush_directory(self._path.parent)
+
 
 def flush_directory(path: Path) -> None:
     """Make created, renamed and removed names in a directory durable.
@@ -181,19 +211,34 @@ def flush_directory(path: Path) -> None:
 
 @contextmanager
 def _opened(path: Path, flags: int, lock: int) -> Iterator[int]:
+    while True:
+        try:
+            # A symbolic link could lead the log out of its directory.
+            descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise _failed("opened", path, error) from error
+        try:
+            try:
+                fcntl.flock(descriptor, lock)
+            except OSError as error:
+                raise _failed("locked", path, error) from error
+            # Who had the lock before may have put another file in the place of this one.
+            if _is_at(descriptor, path):
+                yield descriptor
+                return
+        finally:
+            os.close(descriptor)  # which releases the lock
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is still the one of that name."""
     try:
-        # A symbolic link could lead the log out of its directory.
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        named = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
     except OSError as error:
         raise _failed("opened", path, error) from error
-    try:
-        try:
-            fcntl.flock(descriptor, lock)
-        except OSError as error:
-            raise _failed("locked", path, error) from error
-        yield descriptor
-    finally:
-        os.close(descriptor)  # which releases the lock
+    return os.path.samestat(os.fstat(descriptor), named)
 
 
 def _read_from(descriptor: int, start: int, path: Path) -> bytes:

@@ -23,12 +23,14 @@ from pathlib import Path
 from typing import Final
 
 from replay.errors import LogError, NotFoundError, UsageError
+from replay.events.header import Header
 from replay.events.workspace_kinds import (
     RunClosed,
     RunExported,
     RunImported,
     RunRegistered,
     RunResumed,
+    WorkspacePayload,
 )
 from replay.log.excerpt import Excerpt, excerpt_of
 from replay.log.frames import flush_directory
@@ -39,7 +41,7 @@ from replay.log.workspace_check import (
     directories_in,
     summarize,
 )
-from replay.log.workspace_log import WorkspaceLog
+from replay.log.workspace_log import WorkspaceLog, payloads_of
 
 __all__ = ["WORKSPACE_NAME", "RunSummary", "Workspace", "WorkspaceCheck"]
 
@@ -156,6 +158,34 @@ class Workspace:
         self._log.append(
             RunExported(run=run_id, size=size, root=root.hex(), manifest=manifest), now_us
         )
+
+    def enter(self, payload: WorkspacePayload, now_us: int) -> None:
+        """Enter any other record, durably; errors as :meth:`close_run`."""
+        self._log.append(payload, now_us)
+
+    def erase_records(self, parts: frozenset[int]) -> None:
+        """Write the workspace's own log anew without some parts; see :class:`WorkspaceLog`."""
+        self._log.erase(parts)
+
+    def holders(self, stands_in: Callable[[bytes], bool]) -> dict[int, int]:
+        """Return the parts of the log that hold something, with the record that brought each."""
+        entries, _ = self._log.entries()
+        return {
+            part.ordinal: entry.header.seq
+            for entry in entries
+            for part in entry.brought
+            if part.data is not None and stands_in(part.data)
+        }
+
+    def payloads(self) -> tuple[tuple[Header, WorkspacePayload | None], ...]:
+        """Return what each record of the log says, None where that was erased.
+
+        Raises:
+            IntegrityError: a record of the workspace log cannot be read.
+            LogError: the disk refuses.
+        """
+        entries, _ = self._log.entries()
+        return tuple(payloads_of(entries))
 
     def excerpt(self, run_id: str) -> Excerpt | None:
         """Return what the log says about a run, with proofs; None if it says nothing.

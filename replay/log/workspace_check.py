@@ -15,13 +15,16 @@ import msgspec
 
 from replay.errors import IntegrityError
 from replay.events.entry import Entry
+from replay.events.header import Header
 from replay.events.workspace_kinds import (
     WORKSPACE_CATALOGUE,
     RunClosed,
+    RunErased,
     RunExported,
     RunImported,
     RunRegistered,
     RunResumed,
+    WorkspacePayload,
 )
 from replay.log.fsck import check_workspace_records
 from replay.log.lock import LOCK_NAME
@@ -117,9 +120,15 @@ def summarize(entries: Iterable[Entry], runs: Path) -> tuple[RunSummary, ...]:
         IntegrityError: a record cannot be read.
     """
     found: dict[str, RunSummary] = {}
-    for header, payload in payloads_of(entries):
+    payloads = list(payloads_of(entries))
+    erased = _registered_before(payloads)
+    for header, payload in payloads:
         time_us = header.time
-        if isinstance(payload, RunRegistered):
+        if payload is None and header.seq in erased:
+            found[erased[header.seq]] = RunSummary(
+                run=erased[header.seq], entry=None, state="open", registered_us=time_us
+            )
+        elif isinstance(payload, RunRegistered):
             found.setdefault(
                 payload.run,
                 RunSummary(
@@ -206,9 +215,11 @@ def directories_in(path: Path) -> list[str]:
 
 def _contradictions(entries: Iterable[Entry]) -> Iterator[Finding]:
     """Find runs that were entered or closed twice, or that ended without having begun."""
-    entered: set[str] = set()
+    payloads = list(payloads_of(entries))
+    # A command line that was erased had entered the run, as the record of the erasure says.
+    entered = set(_registered_before(payloads).values())
     closed: set[str] = set()
-    for header, payload in payloads_of(entries):
+    for header, payload in payloads:
         seq = header.seq
         if isinstance(payload, RunRegistered | RunImported):
             # A run that was here before may come back from its bundle.
@@ -228,6 +239,21 @@ def _contradictions(entries: Iterable[Entry]) -> Iterator[Finding]:
                     message = f"run {payload.run} was closed before"
                     yield Finding(code="closed-twice", seq=seq, message=message)
                 closed.add(payload.run)
+
+
+def _registered_before(
+    payloads: Iterable[tuple[Header, WorkspacePayload | None]],
+) -> dict[int, str]:
+    """Return the records that entered a run and were erased, and which run it was."""
+    payloads = list(payloads)
+    gone = {header.seq for header, payload in payloads if payload is None}
+    return {
+        seq: payload.run
+        for _, payload in payloads
+        if isinstance(payload, RunErased)
+        for seq in payload.registered
+        if seq in gone
+    }
 
 
 def _open_run(run: RunSummary, runs: Path) -> OpenRun:

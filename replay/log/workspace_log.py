@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from replay.errors import IntegrityError
 from replay.events.digest import COMMITMENT_BYTES, SALT_BYTES
 from replay.events.entry import Entry, Part, PartState
@@ -30,7 +32,7 @@ from replay.events.workspace_kinds import (
     WorkspacePayload,
     decode_workspace_payload,
 )
-from replay.log.frames import FrameFile, Frames, read_frames
+from replay.log.frames import FrameFile, Frames, encode_frame, read_frames
 from replay.log.head import read_head, write_head
 from replay.log.run_id import new_run_id
 from replay.tree import Checkpoint, Frontier, workspace_leaf
@@ -79,6 +81,23 @@ class WorkspaceLog:
                 self._forget()
                 raise
 
+    def erase(self, parts: frozenset[int]) -> None:
+        """Write the log anew without some parts; its records, size and root stay.
+
+        Args:
+            parts: ordinals.
+
+        Raises:
+            IntegrityError: the log is damaged; nothing was written.
+            LogError: the disk refuses; the old log or the new one is in place, whole.
+        """
+        with FrameFile.locked(self._path) as file:
+            self._forget()
+            frames = file.read()
+            if frames.tail_bytes:
+                raise IntegrityError("the end of the log cannot be read", where=str(self._path))
+            file.replace([encode_entry(_without(entry, parts)) for entry in _decode_all(frames, 0)])
+
     def entries(self) -> tuple[list[Entry], int]:
         """Return all whole records and the number of bytes after them. Changes nothing.
 
@@ -109,6 +128,8 @@ class WorkspaceLog:
 
     def _forget(self) -> None:
         self._end = 0
+        # The last frame that was read, by which a log that was written anew since is known.
+        self._last = b""
         self._frontier = Frontier()
         self._indexes: Counter[str] = Counter()
         self._table = PartTable(lambda _: self._entropy(SALT_BYTES))
@@ -125,25 +146,42 @@ class WorkspaceLog:
             payloads.append(TailCut(size_bytes=cut_bytes))
         payloads.append(payload)
         entries = [self._enter(each, now_us) for each in payloads]
-        self._end += file.append([encode_entry(entry) for entry in entries])
+        frames = [encode_entry(entry) for entry in entries]
+        self._end += file.append(frames)
+        self._last = encode_frame(frames[-1])
         head = Checkpoint(self._origin, self._frontier.size, self._frontier.root())
         write_head(self._directory, head)
 
     def _catch_up(self, file: FrameFile) -> int:
         """Read what others appended; cut a torn tail off and return its size."""
         head = read_head(self._directory)
+        known: tuple[int, bytes] | None = None
+        if not file.has(self._last, self._end):
+            # Written anew, if its tree goes on where it was.
+            known = self._frontier.size, self._frontier.root()
+            self._forget()
         frames = file.read(self._end)
         agrees = head is None or head.size < self._frontier.size
         for entry in _decode_all(frames, self._frontier.size, len(self._table)):
             agrees = agrees or self._agrees(head)
             self._remember(entry)
+            if known is not None and known == (self._frontier.size, self._frontier.root()):
+                known = None
+        if known is not None:
+            raise IntegrityError(
+                "the workspace log does not hold any more what it held",
+                where=str(self._path),
+                hint="restore the directory from a copy",
+            )
         if not agrees and not self._agrees(head):
             raise IntegrityError(
                 "the workspace log is shorter than its head, or another one",
                 where=str(self._path),
                 hint="restore the directory from a copy; `ritornello runs --verify` says more",
             )
-        self._end = frames.ends[-1] if frames.ends else self._end
+        if frames.ends:
+            self._end = frames.ends[-1]
+            self._last = encode_frame(frames.frames[-1])
         if frames.tail_bytes:
             if head is None and self._frontier.size:
                 raise IntegrityError(
@@ -267,6 +305,16 @@ def decode_entry(frame: bytes, seq: int, parts: int) -> Entry:
             )
         )
     return Entry(header=header, raw=raw, parts=refs, brought=tuple(brought))
+
+
+def _without(entry: Entry, parts: frozenset[int]) -> Entry:
+    brought = tuple(
+        msgspec.structs.replace(part, data=None, salt=b"", state="erased")
+        if part.ordinal in parts
+        else part
+        for part in entry.brought
+    )
+    return msgspec.structs.replace(entry, brought=brought)
 
 
 def _decode_all(frames: Frames, seq: int, parts: int = 0) -> Iterator[Entry]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import zipfile
+
 import pytest
 
 from orchestrator.cli import secret_search
 from orchestrator.cli.secret_search import Search, search_file
+from tests.support.chats import record_chat
 
 PLANTED = "sk-ant-api03-" + "Zq7" * 30
 UNSHAPED = "correct-horse-battery-staple"
@@ -114,3 +118,42 @@ def test_verify_takes_several_bundles_and_says_the_worst(recorded, tmp_path):
     assert [result["exit_code"] for result in both.report["results"]] == [0, 3]
     assert (good.code, good.out.count("integrity ok, completeness sealed")) == (0, 2)
     assert recorded.look("verify", "last", tmp_path / "none.ritornello").code == 4
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("how", ["base64", "json", "percent"])
+def test_a_secret_under_another_spelling_is_found(tmp_path, recorded, how):
+    spelled = {
+        "base64": base64.b64encode(f"user:{PLANTED}".encode()).decode(),
+        "json": "".join(f"\\u{ord(c):04x}" for c in PLANTED),
+        "percent": "".join(f"%{ord(c):02x}" for c in PLANTED),
+    }
+    record_chat(tmp_path / "runs", 4, sentence=f"Here: {spelled[how]} Bye.")
+
+    found = found_in(recorded, tmp_path / "runs")
+
+    assert found
+    assert {each["decoded"].split()[-1] for each in found} <= {how, "json"}
+
+
+def test_a_secret_cut_over_the_events_of_a_stream_is_found(tmp_path, recorded):
+    record_chat(tmp_path / "runs", 4, sentence=f"Here: {PLANTED} Bye.")
+
+    found = found_in(recorded, tmp_path / "runs")
+
+    assert [each["decoded"] for each in found if each["decoded"]] == ["stream"]
+
+
+def found_in(place, workspace):
+    ran = place.look("scan", "last", "--json", "--workspace", workspace)
+    assert (ran.code, PLANTED[13:] in ran.out) == (1, False)
+    return [{"decoded": None, **each} for each in ran.report["found"]]
+
+
+def test_a_secret_in_a_compressed_member_of_a_file_is_found(tmp_path, recorded):
+    file = tmp_path / "some.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as members:
+        members.writestr("notes.txt", f"key: {PLANTED}\n" * 3)
+
+    assert recorded.look("scan", file).code == 1
+    assert "(zip)" in recorded.look("scan", file).out

@@ -1,0 +1,61 @@
+"""`ritornello retention`: say which runs must stay, may go, or are overdue."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.terminal import emit, emit_json, table
+from replay.erasure.retention import POLICY_BYTES_MAX, read_policy, retained
+from replay.erasure.standing import standing_of
+from replay.log.workspace import Workspace
+from replay.session.record import DEFAULT_WORKSPACE
+
+__all__ = ["main"]
+
+
+def retention(
+    policy: Annotated[Path, typer.Argument(metavar="POLICY.toml", help="Classes and their days.")],
+    *,
+    workspace: InWorkspace = DEFAULT_WORKSPACE,
+    as_json: AsJson = False,
+) -> int:
+    """Say which runs must stay, may go, or are overdue, by class, age and hold.
+
+    A plan only: nothing is deleted. A held run stays whatever its age. Ages count from
+    the claimed time at which a run was entered in this workspace.
+    0: nothing is overdue. 1: something is.
+
+    Examples:
+      ritornello retention policy.toml
+      ritornello retention policy.toml --json
+    """
+    with policy.open("rb") as file:
+        rules = read_policy(file.read(POLICY_BYTES_MAX + 1), str(policy))
+    place = Workspace.open(workspace, create=False)
+    payloads, runs = place.payloads(), place.runs()
+    held = {run.run: bool(standing_of(payloads, run.run).holds) for run in runs}
+    found = retained(rules, runs, held, time.time_ns() // 1000)
+    overdue = any(each.verdict == "overdue" for each in found)
+    if as_json:
+        emit_json("retention", {"runs": [msgspec.to_builtins(each) for each in found]})
+    else:
+        rows = [
+            (each.run, each.name or "-", str(each.age_days), each.verdict, "held" * each.held)
+            for each in found
+        ]
+        for line in table(("run", "class", "days", "verdict", "hold"), rows):
+            emit(line)
+    return ExitCode.DIFFERENT if overdue else ExitCode.OK
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run the verb."""
+    run_verb("retention", retention, arguments)

@@ -1,0 +1,161 @@
+"""Which parts of a run hold something, after everything that can be decoded was decoded.
+
+The one invariant: what a finder finds in any decoding of the run's bytes, or in what a reading of
+an exchange makes of it, is traced to parts of the run. What no decoding here reads (another
+compression, encryption, an image) is not seen; responses in such a coding are named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from replay.doors.dialect import RequestView, ResponseView
+from replay.erasure.streams import Piece, RunStreams
+from replay.erasure.views import views_of
+from replay.errors import IntegrityError
+from replay.events.kinds import RequestSent, ResponseStarted
+from replay.events.payload import decode_payload
+from replay.log.port import LogReader
+
+__all__ = ["Finder", "Found", "Readings", "search_run"]
+
+#: Codings of a body that a view undoes.
+_CODINGS_READ: Final = frozenset({"", "deflate", "gzip", "identity", "x-gzip"})
+
+
+class Finder(Protocol):
+    """Finds what is looked for in bytes."""
+
+    def spans(self, data: bytes) -> Iterable[tuple[int, int]]:
+        """Yield start and end of each occurrence."""
+        ...
+
+
+class Readings(Protocol):
+    """Reads an exchange as the texts that a vendor's format holds; installed dialects do."""
+
+    def __call__(self, request: RequestView, response: ResponseView) -> Sequence[str]:
+        """Return the texts of an exchange, whole."""
+        ...
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Where something stands in a run.
+
+    Attributes:
+        streams: what is known of the run besides.
+        parts: the decodings under which it stood in a part, by the part's ordinal.
+        places: records whose place in the program, kept beside the log, holds it.
+        unread: requests whose response is in a coding that nothing here undoes.
+    """
+
+    streams: RunStreams
+    parts: dict[int, tuple[str, ...]]
+    places: tuple[int, ...]
+    unread: tuple[int, ...]
+
+    def events(self) -> tuple[int, ...]:
+        """Return the records that were the first to bring one of the parts."""
+        return tuple(sorted({self.streams.brought_by[ordinal] for ordinal in self.parts}))
+
+    def listing(self) -> Counter[str]:
+        """Return how many records of each kind list one of the parts."""
+        streams = self.streams
+        touched = [not self.parts.keys().isdisjoint(parts) for parts in streams.lists]
+        return Counter(kind for kind, hit in zip(streams.kinds, touched, strict=True) if hit)
+
+
+def search_run(reader: LogReader, finder: Finder, readings: Readings | None = None) -> Found:
+    """Look through a run.
+
+    Args:
+        reader: the run.
+        finder: finds it in bytes.
+        readings: reads exchanges of vendors; what it alone finds counts for the whole response.
+
+    Raises:
+        IntegrityError: the run cannot be read.
+    """
+    streams = RunStreams(reader)
+    parts: dict[int, dict[str, None]] = {}
+    places: list[int] = []
+    unread: list[int] = []
+    for piece in streams.pieces():
+        found = list(_in(piece, finder))
+        for how, ordinals in found:
+            for ordinal in ordinals:
+                parts.setdefault(ordinal, {})[how] = None
+        if found and not piece.traced:
+            places.append(piece.seq)
+        if piece.whole and piece.seq in streams.heads:
+            head, coding = _head_of(streams, piece.seq)
+            if coding not in _CODINGS_READ:
+                unread.append(piece.seq)
+            if readings is not None and head is not None and not found:
+                request = _request_of(streams, piece.seq)
+                if request is not None and _reads(readings, request, head, piece, finder):
+                    for ordinal in piece.parts(0, len(piece.data)):
+                        parts.setdefault(ordinal, {})["reading"] = None
+    return Found(
+        streams=streams,
+        parts={ordinal: tuple(parts[ordinal]) for ordinal in sorted(parts)},
+        places=tuple(places),
+        unread=tuple(dict.fromkeys(unread)),
+    )
+
+
+def _in(piece: Piece, finder: Finder) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield the decoding and the parts of each occurrence in a piece."""
+    for view in views_of(piece.data):
+        for start, stop in finder.spans(view.data):
+            source = view.source(start, stop)
+            yield " ".join(view.how) or "as it is", tuple(piece.parts(*source))
+
+
+def _reads(
+    readings: Readings, request: RequestView, head: ResponseStarted, piece: Piece, finder: Finder
+) -> bool:
+    """Whether a vendor's reading of an exchange holds what is looked for."""
+    response = ResponseView(
+        status=head.status, headers=head.headers, body=piece.data, complete=True
+    )
+    texts = readings(request, response)
+    return any(True for text in texts for _ in finder.spans(text.encode("utf-8", "replace")))
+
+
+def _head_of(streams: RunStreams, request: int) -> tuple[ResponseStarted | None, str]:
+    """Return the head of the response to a request, and its content coding."""
+    data = _payload(streams, streams.heads[request])
+    if data is None:
+        return None, ""
+    payload, _ = decode_payload("json", data, streams.heads[request])
+    if not isinstance(payload, ResponseStarted):
+        raise IntegrityError("the head of a response is none", where=f"event {request}")
+    coding = [value for name, value in payload.headers if name == "content-encoding"]
+    return payload, ",".join(coding).strip().lower()
+
+
+def _request_of(streams: RunStreams, seq: int) -> RequestView | None:
+    data = _payload(streams, seq)
+    if data is None or streams.kinds[seq] != "RequestSent":
+        return None
+    payload, body = decode_payload("framed", data, seq)
+    if not isinstance(payload, RequestSent):
+        return None
+    return RequestView(
+        method=payload.method,
+        path=payload.path,
+        query=payload.query,
+        headers=payload.headers,
+        body=body,
+    )
+
+
+def _payload(streams: RunStreams, seq: int) -> bytes | None:
+    pieces = [streams.data(ordinal) for ordinal in streams.lists[seq]]
+    known = [piece for piece in pieces if piece is not None]
+    return b"".join(known) if len(known) == len(pieces) else None
