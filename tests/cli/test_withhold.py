@@ -1,0 +1,100 @@
+"""`ritornello export --withhold`: counted holes, the same root, and a replay that stops."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from replay.bundle import BundleReader
+from tests.support import second_reader
+
+
+def kinds(place, bundle):
+    lines = place.look("events", bundle, "--jsonl").out.splitlines()
+    return [(e["header"]["seq"], e["header"]["kind"], e["state"]) for e in map(json.loads, lines)]
+
+
+@pytest.fixture
+def shared(recorded, tmp_path):
+    """Gives a function that exports the recorded run with something withheld."""
+
+    def export(*words):
+        path = tmp_path / "shared.ritornello"
+        ran = recorded.look("export", "last", "-o", path, "--force", "--json", *words)
+        assert ran.code == 0, ran.err
+        return path, ran.report
+
+    return export
+
+
+def test_what_is_withheld_is_counted_and_the_root_is_the_same(recorded, shared):
+    path, report = shared("--withhold", "kind=OutputWritten")
+
+    assert report["root"] == recorded.export.report["root"]
+    assert report["withheld"] == report["holes"] >= report["records_withheld"] == 1
+    verified = recorded.look("verify", path, "--json")
+    assert (verified.code, verified.report["integrity"]) == (0, "ok")
+    assert verified.report["holes"]["withheld"] == report["withheld"]
+    assert [state for _, kind, state in kinds(recorded, path) if kind == "OutputWritten"] == [
+        "withheld"
+    ]
+    assert second_reader.judged(path).parts["withheld"] == report["withheld"]
+    with BundleReader.open(path) as reader:
+        members = b"".join(reader.plain(member.name) for member in reader.manifest.members)
+    assert b"said 0." not in members
+    assert second_reader.judged(path).root == report["root"]
+
+
+def test_a_replay_says_withheld_and_stops_before_the_input(recorded, shared):
+    path, _ = shared("--withhold", "kind=ReadingsTaken")
+    first = next(seq for seq, kind, _ in kinds(recorded, path) if kind == "ReadingsTaken")
+
+    ran = recorded.run("replay", path, "--json")
+
+    assert ran.code == 6
+    assert (ran.report["verdict"], ran.report["live_effects"]) == ("erased", 0)
+    assert ran.report["events"] <= first
+    assert ran.report["notes"] == [f"payload is withheld: event {first}"]
+
+
+@pytest.mark.full
+def test_a_result_withheld_without_its_salt_cannot_be_compared_and_with_it_can(recorded, shared):
+    path, _ = shared("--withhold", "kind=OutputWritten")
+    seq = next(seq for seq, kind, _ in kinds(recorded, path) if kind == "OutputWritten")
+    stopped = recorded.run("replay", path, "--json")
+    assert (stopped.code, stopped.report["notes"]) == (
+        6,
+        [f"payload and salt are withheld: event {seq}"],
+    )
+
+    path, _ = shared("--withhold", "kind=OutputWritten", "--keep-salts")
+    compared = recorded.run("replay", path, "--json")
+    assert (compared.code, compared.report["verdict"]) == (0, "identical"), compared.out
+
+
+def test_by_actor_and_by_text(recorded, shared):
+    _, by_actor = shared("--withhold", "actor=main/child-1,kind=ReadingsTaken")
+    _, by_text = shared("--withhold", "text=said 0.")
+
+    assert by_actor["records_withheld"] == 1
+    assert by_text["records_withheld"] >= 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--withhold", "kind=Nonsense"),
+        ("--withhold", "colour=red"),
+        ("--withhold", ""),
+        ("--withhold", "100000"),
+        ("--keep-salts",),
+    ],
+)
+def test_an_expression_that_names_nothing_is_refused_and_nothing_is_written(
+    recorded, words, tmp_path
+):
+    ran = recorded.look("export", "last", "-o", tmp_path / "x.ritornello", *words)
+
+    assert ran.code == 2, ran.err
+    assert list(tmp_path.iterdir()) == []
