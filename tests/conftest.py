@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import sys
+from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -31,11 +32,17 @@ class OutsideConnectionError(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch):
+def _clean_environment(monkeypatch, request, tmp_path_factory):
     """Takes keys, proxies and our own settings out: a test must not depend on who runs it."""
     for name in list(os.environ):
         if _CREDENTIAL.search(name) or _PROXY.match(name) or _OURS.match(name):
             monkeypatch.delenv(name)
+    # Keys, trust and heads of whoever runs the tests are theirs; made only by a test that uses it.
+    place = (
+        tmp_path_factory.getbasetemp() / "users" / sha256(request.node.nodeid.encode()).hexdigest()
+    )
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(place / name.lower()))
 
 
 def _is_loopback(host: object) -> bool:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
-from orchestrator.cli.verbs import VERBS
+from orchestrator.cli.verbs import SUBVERBS, VERBS
 
 __all__ = ["PAGE", "check_page", "generated"]
 
@@ -34,11 +34,15 @@ standard error; with `--json` a verb prints one object whose `schema` is `ritorn
 
 def generated(root: Path) -> str:
     """The whole page."""
+    verbs = [
+        name for verb in VERBS for name in (verb, *(f"{verb} {w}" for w in SUBVERBS.get(verb, ())))
+    ]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        texts = list(pool.map(lambda verb: _help(root, verb), ["", *VERBS]))
+        texts = list(pool.map(lambda verb: _help(root, verb), ["", *verbs]))
     blocks = [f"```text\n{texts[0]}```\n"]
     blocks += [
-        f"## {verb}\n\n```text\n{text}```\n" for verb, text in zip(VERBS, texts[1:], strict=True)
+        f"{'###' if ' ' in verb else '##'} {verb}\n\n```text\n{text}```\n"
+        for verb, text in zip(verbs, texts[1:], strict=True)
     ]
     return _HEAD + "\n" + "\n".join(blocks)
 
@@ -49,7 +53,7 @@ def check_page(root: Path) -> bool:
 
 
 def _help(root: Path, verb: str) -> str:
-    arguments = [verb, "--help"] if verb else ["--help"]
+    arguments = [*verb.split(), "--help"]
     plain = {"COLUMNS": _WIDTH, "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8"}
     environment = {k: v for k, v in os.environ.items() if not k.startswith("RITORNELLO_")}
     done = subprocess.run(

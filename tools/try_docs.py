@@ -157,6 +157,9 @@ def _environment(root: Path, programs: Path) -> dict[str, str]:
         "PATH": os.pathsep.join(path),
         "PYTHONPATH": str(root),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # Keys, trust and heads that were seen: none but those that the document makes.
+        "XDG_CONFIG_HOME": str(programs.with_name("config")),
+        "XDG_STATE_HOME": str(programs.with_name("state")),
         "NO_COLOR": "1",
     }
 

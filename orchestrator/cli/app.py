@@ -13,6 +13,7 @@ from typing import Annotated, Final, NoReturn, ParamSpec
 
 import typer
 
+from attestations.errors import AttestationError
 from orchestrator.cli.exit_codes import ExitCode, code_of
 from orchestrator.cli.terminal import inert, say
 from replay.errors import ReplayError
@@ -83,7 +84,7 @@ def _code(call: Callable[[], int]) -> int:
     try:
         code = call()
         sys.stdout.flush()
-    except ReplayError as error:
+    except (ReplayError, AttestationError) as error:
         lines, known = trouble_of(error)
         say(*lines)
         return known
@@ -104,9 +105,11 @@ def _code(call: Callable[[], int]) -> int:
     return code
 
 
-def trouble_of(error: ReplayError | OSError) -> tuple[tuple[str, ...], ExitCode]:
+def trouble_of(
+    error: ReplayError | AttestationError | OSError,
+) -> tuple[tuple[str, ...], ExitCode]:
     """Return what to say about an error, inert and in lines, and its exit code."""
-    if isinstance(error, ReplayError):
+    if isinstance(error, (ReplayError, AttestationError)):
         return tuple(inert(line) for line in error.diagnostics().splitlines()), code_of(error)
     lines = [f"file: {inert(error.strerror or str(error))}"]
     if error.filename is not None:

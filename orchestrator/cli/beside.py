@@ -1,4 +1,7 @@
-"""What lies in a bundle beside its run: records of workspaces, statements, signature lines."""
+"""What lies in a bundle beside its run: records of workspaces, statements, signature lines.
+
+It is listed as it lies there. What of it was verified, the findings of the verdicts say.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,6 @@ def beside_lines(reader: BundleReader, width: int) -> Iterator[str]:
         yield f"{'workspace':<{width}}{inert(where)}: {inert(said, _SHOWN_MAX)}"
     types = Counter(statement.media_type for statement in reader.statements())
     for name, count in sorted(types.items()):
-        yield f"{'statements':<{width}}{count} of {inert(name)}, not verified"
+        yield f"{'statements':<{width}}{count} of {inert(name)}"
     for signature in reader.signatures:
-        yield f"{'signed by':<{width}}{inert(signature.name)}, not verified"
+        yield f"{'signature':<{width}}{inert(signature.name)}"

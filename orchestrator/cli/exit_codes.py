@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from attestations.errors import (
+    AdmissionError,
+    AttestationError,
+    EnvelopeError,
+    KeyFileError,
+    KeyFormError,
+    KeylessError,
+    KeylessServiceError,
+    LayoutError,
+    NoteError,
+    NotInstalledError,
+    PolicyError,
+    RequirementError,
+    StateError,
+    StatementError,
+    TimeStampError,
+    TimeStampServiceError,
+    TrustFileError,
+)
 from replay.errors import (
     CaptureError,
+    CodeRefusedError,
+    ErasureError,
     HermeticError,
     IntegrityError,
     LogError,
@@ -36,21 +57,42 @@ class ExitCode(IntEnum):
     PIPE_CLOSED = 141
 
 
-_CODES: tuple[tuple[type[ReplayError], ExitCode], ...] = (
+_CODES: tuple[tuple[type[ReplayError | AttestationError], ExitCode], ...] = (
     (CaptureError, ExitCode.DIFFERENT),
     (UsageError, ExitCode.USAGE),
     (NotFoundError, ExitCode.NOT_FOUND),
     (LogError, ExitCode.NOT_FOUND),
     (SetupError, ExitCode.NOT_FOUND),
     (HermeticError, ExitCode.REFUSED),
+    (CodeRefusedError, ExitCode.REFUSED),
+    (ErasureError, ExitCode.REFUSED),
     (ResumeError, ExitCode.REFUSED),
     (WorkflowError, ExitCode.DIFFERENT),
     (IntegrityError, ExitCode.DAMAGED),
+    (RequirementError, ExitCode.USAGE),
+    (KeyFileError, ExitCode.NOT_FOUND),
+    (KeyFormError, ExitCode.USAGE),
+    (TrustFileError, ExitCode.NOT_FOUND),
+    (StateError, ExitCode.NOT_FOUND),
+    (AdmissionError, ExitCode.REFUSED),
+    (PolicyError, ExitCode.NOT_FOUND),
+    (TimeStampServiceError, ExitCode.PROVIDER),
+    (KeylessServiceError, ExitCode.PROVIDER),
+    # What a bundle is worth is a finding; what is raised is a root, token or configuration.
+    (KeylessError, ExitCode.NOT_FOUND),
+    (NotInstalledError, ExitCode.NOT_FOUND),
+    (TimeStampError, ExitCode.DAMAGED),
+    (NoteError, ExitCode.DAMAGED),
+    (EnvelopeError, ExitCode.DAMAGED),
+    (StatementError, ExitCode.DAMAGED),
+    (LayoutError, ExitCode.DAMAGED),
 )
 
 
-def code_of(error: ReplayError) -> ExitCode:
+def code_of(error: ReplayError | AttestationError) -> ExitCode:
     """Return the exit code of an error; one that names no class of its own is our mistake."""
+    if error.code == "payload_absent":  # what is needed was erased or withheld; nothing is damaged
+        return ExitCode.REFUSED
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code

@@ -20,7 +20,14 @@ from replay.forensics.fed_by import Fed
 from replay.session.extensions import roles_in_request
 from replay.session.report import Report
 
-__all__ = ["Explained", "code_lines", "divergence_lines", "explained", "explained_fields"]
+__all__ = [
+    "Explained",
+    "code_lines",
+    "divergence_lines",
+    "explained",
+    "explained_fields",
+    "on_disk",
+]
 
 _SHOWN_MAX: Final = 300
 _LINE_MAX: Final = 160
@@ -47,7 +54,7 @@ def explained(report: Report, run: str, workspace: Path, directory: Path) -> Exp
     place = None if found is None else found.recorded_place or found.replayed_place
     code, told = CodeFindings(state="unknown"), None
     with contextlib.suppress(IntegrityError), opened(run, workspace) as reader:
-        code = look_at_code(reader, lambda path: _on_disk(directory, path), report.versions, place)
+        code = look_at_code(reader, lambda path: on_disk(directory, path), report.versions, place)
         if found is not None and report.verdict == "diverged":
             told = explain(reader, found, code, roles_in_request)
     return Explained(code=code, divergence=told)
@@ -149,7 +156,7 @@ def _value(value: str | None) -> str:
     return "(nothing)" if value is None else inert(value, _SHOWN_MAX)
 
 
-def _on_disk(directory: Path, path: str) -> bytes | None:
+def on_disk(directory: Path, path: str) -> bytes | None:
     """Return the text of a source file; the path is from a record, so it may be anything."""
     place = Path(path)
     # Elsewhere only what is Python by its name is looked at: nobody's secrets end in a report.

@@ -13,11 +13,17 @@ import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.kept_time_stamps import kept_time_stamps
+from orchestrator.cli.late_secrets import late_secrets
+from orchestrator.cli.records import iter_events
+from orchestrator.cli.summaries import task_labels
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.bundle.attached import Attached, read_attached
 from replay.bundle.publishing import BundleSummary
+from replay.bundle.withholding import Selection, Withheld, parse_withheld, select_withheld
 from replay.bundle.writer import write_bundle
 from replay.errors import IntegrityError, LogError, UsageError
+from replay.events.kinds import SecretSuspected
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.excerpt import Excerpt
 from replay.log.fsck import RunCheck, check
@@ -40,10 +46,12 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         summary: what was written.
         entered: whether the workspace log says so.
+        withheld: what was left out.
     """
 
     summary: BundleSummary
     entered: bool
+    withheld: Selection = Selection()
 
 
 def export(
@@ -56,6 +64,14 @@ def export(
         Path, typer.Option("-o", "--output", metavar="FILE.ritornello", help="The file to write.")
     ],
     workspace: InWorkspace = DEFAULT_WORKSPACE,
+    withhold: Annotated[
+        list[str] | None,
+        typer.Option("--withhold", metavar="EXPR", help="Leave these payloads out; repeatable."),
+    ] = None,
+    keep_salts: Annotated[
+        bool,
+        typer.Option("--keep-salts", help="Keep the salts of what is withheld: guesses show."),
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -66,8 +82,15 @@ def export(
     unless it may only be read. A run in which a secret was found too late is
     refused (6).
 
+    --withhold leaves payloads out; their holes are counted and the root stays. EXPR is
+    terms that must all hold: positions (12, 12..40), kind=A|B, actor=NAME, and last
+    text=TEXT for only those parts of a payload that hold it. A replay stops before what
+    it would need (6). With --keep-salts it can compute withheld results again, and
+    whoever has the file can try guesses of what was withheld.
+
     Examples:
       ritornello export last -o run.ritornello
+      ritornello export last -o run.ritornello --withhold "kind=OutputWritten,40.."
       ritornello export 01M7YB -o run.ritornello --force --json
     """
     if Path(run).suffix == BUNDLE_SUFFIX:
@@ -78,11 +101,16 @@ def export(
         raise UsageError(f"a bundle's name ends in {BUNDLE_SUFFIX}", where=str(output))
     if output.exists() and not force:
         raise UsageError("the file is there already", where=str(output), hint="add --force")
-    exported = export_run(run, Workspace.open(workspace, create=False), output)
+    withheld = tuple(map(parse_withheld, withhold or ()))
+    if keep_salts and not withheld:
+        raise UsageError("--keep-salts is about what is withheld", hint="add --withhold EXPR")
+    exported = export_run(
+        run, Workspace.open(workspace, create=False), output, withheld, keep_salts=keep_salts
+    )
     if exported is None:
         say(
             "export: a secret was found in this run after its bytes were committed",
-            "  try: erase it first, then export",
+            "  try: `ritornello scan` says where; erase it first, or withhold what holds it",
         )
         return ExitCode.REFUSED
     summary, entered = exported.summary, exported.entered
@@ -95,6 +123,8 @@ def export(
                 "size_bytes": summary.size_bytes,
                 "events": summary.verified.events,
                 "holes": summary.verified.holes,
+                "withheld": summary.verified.withheld,
+                "records_withheld": exported.withheld.holed,
                 "root": summary.manifest.root,
                 "sealed": summary.manifest.sealed,
                 "workspace_records": summary.verified.workspace_records,
@@ -109,6 +139,12 @@ def export(
             f"            bundle {summary.identity}",
             f"            root {summary.manifest.root}",
         )
+        if exported.withheld.ordinals:
+            say(
+                f"            withheld {summary.verified.withheld} parts: holes in"
+                f" {exported.withheld.holed} records, of which {len(exported.withheld.named)}"
+                " were named",
+            )
     if not entered:
         say(
             "  note: the workspace may only be read, so its log does not say that this was exported"
@@ -116,17 +152,32 @@ def export(
     return ExitCode.OK
 
 
-def export_run(run: str, place: Workspace, output: Path) -> Exported | None:
+def export_run(
+    run: str,
+    place: Workspace,
+    output: Path,
+    withheld: Sequence[Withheld] = (),
+    *,
+    keep_salts: bool = False,
+) -> Exported | None:
     """Write a run of a workspace as a bundle and enter that in the workspace log.
 
     A run that came in from a bundle goes out with what lay beside it there. If it has not changed
     since, it goes out as that very bundle; this workspace has nothing to add then.
+
+    Args:
+        run: a run of the workspace.
+        place: the workspace.
+        output: the file to write.
+        withheld: which payloads to leave out.
+        keep_salts: keep the salts of what is withheld.
 
     Returns:
         What was written; None if a late-found secret forbids it.
 
     Raises:
         IntegrityError: the run does not hold.
+        UsageError: there is nothing of what is to be withheld.
     """
     directory = place.run_directory(run)
     store = DuckDBStore.open(directory)
@@ -138,25 +189,58 @@ def export_run(run: str, place: Workspace, output: Path) -> Exported | None:
                 where=str(directory),
                 hint="`ritornello verify` names everything that is wrong",
             )
-        if any(entry.header.kind == "SecretSuspected" for entry in store.entries()):
-            return None
+        actors = task_labels(iter_events(store)) if any(w.actor for w in withheld) else {}
+        selection = select_withheld(store, withheld, actors) if withheld else Selection()
         name = checked.run or directory.name
+        suspected = _suspected(store)
+        late = late_secrets(store, place, name, checked, time.time_ns() // 1000)
+        suspected = None if suspected is None else suspected | late
+        if suspected is None or not selection.ordinals >= suspected or (suspected and keep_salts):
+            return None
         attached = read_attached(directory)
         unchanged = attached is not None and attached.manifest.root == checked.root
+        now = Checkpoint(origin_of(name), checked.events, bytes.fromhex(checked.root))
+        said = attached.statements if attached else ()
         summary = write_bundle(
             store,
             output,
-            checkpoint=Checkpoint(origin_of(name), checked.events, bytes.fromhex(checked.root)),
+            checkpoint=now,
             sealed=checked.completeness == "sealed",
             engine=VERSION,
             signatures=attached.signatures if attached and unchanged else (),
             excerpts=_excerpts(attached, place.excerpt(name)),
-            statements=attached.statements if attached else (),
+            statements=(*said, *kept_time_stamps(directory, now)),
+            withheld=selection.ordinals,
+            keep_salts=keep_salts,
             formerly=attached.manifest if attached else None,
         )
     finally:
         store.close()
-    return Exported(summary=summary, entered=_enter(place, name, checked, summary.identity))
+    entered = _enter(place, name, checked, summary.identity)
+    return Exported(summary=summary, entered=entered, withheld=selection)
+
+
+def _suspected(store: DuckDBStore) -> frozenset[int] | None:
+    """Return the parts of exchanges in which a secret was found too late, as far as they stand.
+
+    Returns:
+        None if a record that names one cannot be read any more.
+    """
+    records: set[int] = set()
+    for lines in store.lean(frozenset({"SecretSuspected"})):
+        for entry in lines:
+            if isinstance(entry, bytes):
+                continue
+            event = next(iter_events(store, entry.header.seq, entry.header.seq + 1))
+            if not isinstance(event.payload, SecretSuspected):
+                return None
+            records.add(event.payload.record)
+    parts: set[int] = set()
+    for each in store.entries() if records else ():
+        if records & {each.header.seq, each.header.answers}:
+            parts.update(each.parts)
+    present = store.parts(sorted(parts)).values() if parts else ()
+    return frozenset(part.ordinal for part in present if part.data is not None)
 
 
 def _excerpts(attached: Attached | None, own: Excerpt | None) -> tuple[Excerpt, ...]:

@@ -10,9 +10,12 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.admission import Admission, decide_cassette, decide_reader
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.decisions import refuse
 from orchestrator.cli.import_cassette import CASSETTE_SUFFIXES, import_cassette
 from orchestrator.cli.terminal import emit_json, say
+from orchestrator.cli.trust_layers import InPolicy, trust_here
 from replay.bundle.attached import keep_attached
 from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError
@@ -33,6 +36,7 @@ def import_bundle(
     ],
     *,
     workspace: InWorkspace = DEFAULT_WORKSPACE,
+    policy: InPolicy = None,
     as_json: AsJson = False,
 ) -> int:
     """Verify a bundle and take its run into the workspace, as one that came from elsewhere.
@@ -45,11 +49,19 @@ def import_bundle(
       ritornello import run.ritornello --workspace /srv/audit --json
       ritornello import tests/cassettes/test_ask.yaml
     """
+    trust = trust_here(Path.cwd(), policy)
     if bundle.suffix in CASSETTE_SUFFIXES:
+        if trust is not None:
+            refuse(decide_cassette(trust, bundle))
         return import_cassette(bundle, workspace, as_json=as_json)
     if not bundle.is_file():
         raise NotFoundError("no such bundle", where=str(bundle))
+    trust = trust_here(Path.cwd(), policy)
     with BundleReader.open(bundle) as reader:
+        admission = Admission()
+        if trust is not None:
+            admission = Admission(decisions=(decide_reader(trust, reader, bundle),))
+            refuse(admission.decisions[0])
         manifest, verified = reader.manifest, reader.verified
         root = bytes.fromhex(manifest.root)
         place = Workspace.open(workspace)
@@ -77,9 +89,11 @@ def import_bundle(
                 "workspace_records": verified.workspace_records if verified else 0,
                 "statements": verified.statements if verified else 0,
                 "directory": str(directory),
+                **admission.fields(),
             },
         )
     else:
+        say(*admission.lines())
         say(f"ritornello: run {reader.run_id}, {manifest.size} events, root {manifest.root}")
     return 0
 

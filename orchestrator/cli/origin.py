@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import Final
 
-from orchestrator.cli.records import opened
 from replay.errors import HermeticError, UsageError
 from replay.events.kinds import RunStarted
 from replay.session.command_line import Command
+from replay.session.conditions import Conditions, open_admitted
 from replay.session.foreign import is_foreign
 from replay.session.launcher import program_of
 from replay.session.workflow import first_record
@@ -21,7 +22,14 @@ _TEST: Final = "pytest "
 _HARMLESS: Final = frozenset({"-Xdev", "-Xutf8"})
 
 
-def refuse_foreign_command(run: str, workspace: Path, directory: Path, *, allowed: bool) -> None:
+def refuse_foreign_command(
+    run: str,
+    workspace: Path,
+    directory: Path,
+    *,
+    allowed: bool,
+    conditions: Conditions = Conditions(),  # noqa: B008 - it is frozen
+) -> None:
     """Refuse what a foreign run would start, unless it is a file under the directory or allowed.
 
     The code is that on disk either way, but a hostile bundle could name any program of this
@@ -35,7 +43,7 @@ def refuse_foreign_command(run: str, workspace: Path, directory: Path, *, allowe
     """
     if allowed or not is_foreign(run, workspace):
         return
-    with opened(run, workspace) as reader:
+    with contextlib.closing(open_admitted(run, workspace, conditions)) as reader:
         started = first_record(reader)
     if started.observed:
         return  # nothing is started

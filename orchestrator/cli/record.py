@@ -9,11 +9,13 @@ from typing import Annotated
 import msgspec
 import typer
 
+from orchestrator.cli.admission import Admission, admit_program
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.coverage import EVENTS_MAX, coverage_fields, coverage_lines, coverage_of
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.replay import report_lines, task_paths
 from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.trust_layers import InPolicy
 from replay.session.command_line import parse_command
 from replay.session.launcher import LaunchedProgram, launch_recording
 from replay.session.messages import Recorded
@@ -38,6 +40,7 @@ def record(
             help="Replay at once, in another directory, heap, time zone, locale and hash seed.",
         ),
     ] = False,
+    policy: InPolicy = None,
 ) -> int:
     """Run a Python program and record it; exit with the program's code.
 
@@ -53,11 +56,14 @@ def record(
       ritornello record --prove -- python agent.py
     """
     program = parse_command(command)
-    outcome = launch_recording(program, workspace, output_to_stderr=as_json)
+    admission = admit_program(program, policy)
+    outcome = launch_recording(
+        program, workspace, output_to_stderr=as_json, conditions=admission.conditions
+    )
     proof = None
     if prove and isinstance(outcome.answer, Recorded):
-        proof = prove_recording(outcome.answer, workspace)
-    code = report_recording("record", outcome, workspace, as_json=as_json, proof=proof)
+        proof = prove_recording(outcome.answer, workspace, admission.conditions)
+    code = report_recording("record", outcome, workspace, admission, as_json=as_json, proof=proof)
     return code or (0 if proof is None or proof.holds else ExitCode.DIFFERENT)
 
 
@@ -65,6 +71,7 @@ def report_recording(
     verb: str,
     outcome: LaunchedProgram,
     workspace: Path,
+    admission: Admission,
     *,
     as_json: bool,
     proof: Proof | None = None,
@@ -95,9 +102,11 @@ def report_recording(
                 "exit_code": recorded.exit_code,
                 "coverage": None if coverage is None else coverage_fields(coverage),
                 "proof": None if proof is None else msgspec.to_builtins(proof),
+                **admission.fields(),
             },
         )
     else:
+        say(*admission.lines())
         say(
             f"ritornello: run {recorded.run}, {recorded.reason}, {recorded.events} events",
             f"            root {recorded.root}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
@@ -65,7 +66,7 @@ def iter_events(reader: LogReader, first: int = 0, last: int | None = None) -> I
     Raises:
         IntegrityError: one of them cannot be read.
     """
-    kept: dict[int, bytes] = {}
+    kept: OrderedDict[int, bytes] = OrderedDict()  # a dict finds its oldest ever more slowly
     size_bytes = 0
     for entry in reader.entries(first, last):
         for part in entry.brought:
@@ -74,7 +75,7 @@ def iter_events(reader: LogReader, first: int = 0, last: int | None = None) -> I
                 size_bytes += len(part.data)
         yield _event(entry, reader, kept)
         while size_bytes > _CACHE_BYTES_MAX:
-            size_bytes -= len(kept.pop(next(iter(kept))))
+            size_bytes -= len(kept.popitem(last=False)[1])
 
 
 def _event(entry: Entry, reader: LogReader, kept: dict[int, bytes]) -> Event:

@@ -12,6 +12,8 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
+from attestations.errors import AttestationError
+from orchestrator.cli.admission import admit_run
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
 from orchestrator.cli.ci_reports import Wanted
 from orchestrator.cli.exit_codes import ExitCode
@@ -22,11 +24,14 @@ from orchestrator.cli.explanation import (
     explained,
     explained_fields,
 )
+from orchestrator.cli.key_use import PassphraseFile
 from orchestrator.cli.origin import refuse_foreign_command
+from orchestrator.cli.receipt import Receipt
 from orchestrator.cli.records import iter_events, opened
 from orchestrator.cli.several import expanded, worst
 from orchestrator.cli.summaries import task_labels
 from orchestrator.cli.terminal import emit_json, inert, paint, say
+from orchestrator.cli.trust_layers import InPolicy
 from orchestrator.reports.outcome import Outcome
 from replay.errors import ReplayError, UsageError, WorkflowError
 from replay.log.run_id import new_run_id
@@ -86,6 +91,7 @@ def replay(
             " directory. Look at it first: `ritornello show BUNDLE`.",
         ),
     ] = False,
+    policy: InPolicy = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", metavar="FILE", help="Write JUnit XML to FILE.")
     ] = None,
@@ -101,6 +107,18 @@ def replay(
             show_default=False,
         ),
     ] = None,
+    receipt: Annotated[
+        Path | None,
+        typer.Option(
+            "--receipt",
+            metavar="FILE.intoto.jsonl",
+            help="Of an identical replay, write a signed receipt to FILE, which is new.",
+        ),
+    ] = None,
+    key: Annotated[
+        str, typer.Option("--sign", metavar="KEY", help="The key that signs the receipt.")
+    ] = "",
+    passphrase_file: PassphraseFile = None,
 ) -> int:
     """Run recorded programs again, with the code on disk, and compare every consequence.
 
@@ -115,12 +133,21 @@ def replay(
       ritornello replay 01M7YB --json | jq .divergence
       ritornello replay last --out again && cmp report.txt again/report.txt
       ritornello replay bundles/ --junit junit.xml --sarif replay.sarif
+      ritornello replay run.ritornello --receipt run.intoto.jsonl --sign alice
       git bisect run ritornello replay run.ritornello --bisect
     """
     names = expanded(runs)
     several = len(runs) > 1 or names != runs
     if several and out is not None:
         raise UsageError("--out is about one run", hint="name one, or leave out --out")
+    if (receipt is None) != (not key):
+        raise UsageError("--receipt and --sign go together", hint="give both, or neither")
+    if several and receipt is not None:
+        raise UsageError("--receipt is about one run", hint="name one, or leave out --receipt")
+    earned = None
+    if receipt is not None:
+        where = directory or Path.cwd()
+        earned = Receipt.prepare(receipt, key, passphrase_file, names[0], workspace, where)
     wanted = Wanted(junit=junit, sarif=sarif, github=github)
     wanted.prepare()
 
@@ -133,6 +160,7 @@ def replay(
             out=out,
             as_json=as_json,
             allow_command=allow_command,
+            policy=policy,
         )
 
     results: list[_Judged] = []
@@ -145,6 +173,9 @@ def replay(
                 return ExitCode.INTERRUPTED
     wanted.write([result.outcome for result in results])
     code = worst(result.outcome.exit_code for result in results)
+    if earned is not None:
+        state = str((results[0].fields or {}).get("code", "unknown"))
+        earned.write(results[0].outcome.report, state)
     if as_json:
         _print_json(results, code, several=several)
     return _answer_for_git(results, code) if bisect else code
@@ -167,6 +198,7 @@ def _judged(
     out: Path | None,
     as_json: bool,
     allow_command: bool,
+    policy: str | None,
 ) -> _Judged:
     """Replay one run; whatever goes wrong is said, and is an outcome as well."""
     started = time.monotonic()
@@ -181,17 +213,30 @@ def _judged(
         )
 
     try:
-        refuse_foreign_command(run, workspace, directory or Path.cwd(), allowed=allow_command)
+        admission = admit_run(run, workspace, directory or Path.cwd(), policy)
+        refuse_foreign_command(
+            run,
+            workspace,
+            directory or Path.cwd(),
+            allowed=allow_command,
+            conditions=admission.conditions,
+        )
         kept: Path | None = None
         if keep:
             name = new_run_id(time.time_ns() // 1_000_000, os.urandom(10))
             kept = Workspace.open(workspace).path / "replays" / name
         launched = launch_replay(
-            run, workspace, directory=directory, keep=kept, out=out, output_to_stderr=as_json
+            run,
+            workspace,
+            directory=directory,
+            keep=kept,
+            out=out,
+            output_to_stderr=as_json,
+            conditions=admission.conditions,
         )
     except BrokenPipeError:
         raise
-    except (ReplayError, OSError) as error:
+    except (ReplayError, AttestationError, OSError) as error:
         lines, code = trouble_of(error)
         say(*lines)
         return _Judged(outcome=outcome(code, None, *lines), fields=None, error=error)
@@ -212,6 +257,7 @@ def _judged(
         "out": None if out is None else str(out.absolute()),
     }
     if not as_json:
+        say(*admission.lines())
         say(*report_lines(report, lambda: task_paths(run, workspace), told))
         if kept is not None:
             say(f"  the replay's own log: {kept}")
@@ -219,7 +265,11 @@ def _judged(
             say(f"  files that the program wrote: {out.absolute()}")
     return _Judged(
         outcome=outcome(VERDICT_CODES[report.verdict], report),
-        fields={**explained_fields(msgspec.to_builtins(report), told), **places},
+        fields={
+            **explained_fields(msgspec.to_builtins(report), told),
+            **admission.fields(),
+            **places,
+        },
     )
 
 

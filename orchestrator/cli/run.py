@@ -9,8 +9,10 @@ from typing import Annotated
 import msgspec
 import typer
 
+from orchestrator.cli.admission import admit_program
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.record import report_recording
+from orchestrator.cli.trust_layers import InPolicy
 from replay.errors import NotFoundError, UsageError
 from replay.session.launcher import launch_recording
 from replay.session.messages import Call
@@ -31,6 +33,7 @@ def run(
     ] = "",
     *,
     workspace: InWorkspace = DEFAULT_WORKSPACE,
+    policy: InPolicy = None,
     as_json: AsJson = False,
 ) -> int:
     """Record one call of a workflow; exit with 0 if it returned, 1 if it raised.
@@ -56,8 +59,11 @@ def run(
                 f"the arguments are no JSON array or object: {error}", where=arguments[:80]
             ) from None
     call = Call(file=file, function=function, arguments=arguments)
-    outcome = launch_recording(call, workspace, output_to_stderr=as_json)
-    return report_recording("run", outcome, workspace, as_json=as_json)
+    admission = admit_program(call, policy)
+    outcome = launch_recording(
+        call, workspace, output_to_stderr=as_json, conditions=admission.conditions
+    )
+    return report_recording("run", outcome, workspace, admission, as_json=as_json)
 
 
 def main(arguments: Sequence[str]) -> None:

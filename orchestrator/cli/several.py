@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from orchestrator.cli.exit_codes import ExitCode
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.errors import NotFoundError
-from replay.session.api import BUNDLE_SUFFIX
 
 __all__ = ["WORST_FIRST", "expanded", "worst"]
 

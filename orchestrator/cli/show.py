@@ -112,6 +112,9 @@ def _print(seen: _Seen, status: RunStatus, spend: SpendState) -> None:
     if started is not None:
         arguments = " ".join(started.arguments)
         emit(f"entry      {inert(started.entry)} {inert(arguments, _ARGUMENT_MAX)}")
+        if started.forked_from is not None:
+            origin = started.forked_from
+            emit(f"fork of    {inert(origin.run)}, its first {origin.position} records")
         if started.observed:
             facts = ", ".join(f"{name} {value}" for name, value in started.observed)
             emit(f"evidence   observed, not replay-verified ({inert(facts, _ARGUMENT_MAX)})")

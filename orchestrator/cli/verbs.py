@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["VERBS", "overview"]
+__all__ = ["SUBVERBS", "VERBS", "overview"]
 
 #: Verb: the module that does it, and what it does.
 VERBS: Final[dict[str, tuple[str, str]]] = {
@@ -13,16 +13,38 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "run": ("run", "record a workflow: a coroutine function of a file"),
     "replay": ("replay", "run a recorded program again and compare every consequence"),
     "resume": ("resume", "let a run go on that stopped without a seal"),
+    "fork": ("fork", "make a new run of a changed program; only what changed goes live"),
     "verify": ("verify", "check the evidence of a run, or of the workspace"),
     "runs": ("runs", "list the runs of the workspace"),
     "show": ("show", "show what a run was, how it ended and what it spent"),
     "events": ("events", "list the records of a run, or say which of two came first"),
     "diff": ("diff", "compare two runs: the first divergence by causes, and what follows from it"),
     "export": ("export", "write a run as one file"),
+    "prove": ("prove", "write one event as a file that is checked without the rest of the run"),
+    "report": ("report", "list what was asked of providers, to reconcile with their invoice"),
+    "pin": ("pin", "write the head of a run as a small file, to be kept elsewhere"),
+    "anchor": ("anchor", "have the head of a run stamped with a time by somebody else"),
     "import": ("import_bundle", "take a run from a file into the workspace"),
+    "policy": ("policy", "say what policies ask for, and what they would decide"),
     "scan": ("scan", "look for secrets in bundles, runs and files"),
+    "erase": ("erase", "erase a text from a run for good; its tree still verifies"),
+    "hold": ("hold", "keep a run from being erased, and let go of it"),
+    "retention": ("retention", "say which runs must stay, may go, or are overdue"),
+    "attest": ("attest", "say what a run or a file is, signed so that others can rely on it"),
+    "keys": ("keys", "make, list, trust, rotate and revoke keys"),
     "doctor": ("doctor", "say what works here and what does not"),
     "schema": ("schema", "print the JSON Schema of what `events --jsonl` prints"),
+}
+
+#: Verb of several words: each of them, and what it does.
+SUBVERBS: Final[dict[str, dict[str, str]]] = {
+    "keys": {
+        "new": "make a key for statements, or with --log one for checkpoints",
+        "list": "list your keys, whom you trust, and what was revoked",
+        "trust": "trust a public key, for one use",
+        "rotate": "hand over from one key to another, on record in the workspace",
+        "revoke": "end a key, on record in the workspace",
+    },
 }
 
 _CODES: Final = """\
