@@ -167,7 +167,12 @@ def test_a_refactoring_is_identical_and_its_file_is_named(name, recording, capsy
 
 def test_the_program_itself_has_no_change(recording, capsys):
     report, code, _ = judged(recording, PROGRAM)
-    assert (report.verdict, code.state, code.changes, code.versions) == ("identical", "same", (), ())
+    assert (report.verdict, code.state, code.changes, code.versions) == (
+        "identical",
+        "same",
+        (),
+        (),
+    )
 
 
 def test_a_prompt_is_traced_to_the_results_it_was_made_of(recording, capsys):

@@ -25,7 +25,7 @@ def ritornello(*words):
         [sys.executable, "-m", "orchestrator.cli", *words, "--json"],
         cwd=ROOT,
         # Nothing of what the recording had, neither key nor provider.
-        env={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+        env={n: os.environ[n] for n in ("PATH", "HOME", "XDG_STATE_HOME") if n in os.environ},
         capture_output=True,
         text=True,
         timeout=110,

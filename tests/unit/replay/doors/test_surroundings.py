@@ -275,13 +275,13 @@ def test_a_record_of_the_first_version_replays(tmp_path, monkeypatch):
 def test_each_form_of_an_answer_comes_back_from_its_record(value, wanted):
     reading = Reading("stdin", "", answers._encode(value, "stdin"), 0)
 
-    assert answers._decode(reading) == wanted
+    assert answers.decoded(reading) == wanted
 
 
 @pytest.mark.parametrize("raw", [b'{"errno":"x"}', b'{"errno":"1","b":"2"}', b'{"what":"AA=="}'])
 def test_a_malformed_answer_is_refused(raw):
     with pytest.raises(IntegrityError):
-        found = answers._decode(Reading("stdin", "", msgspec.Raw(raw), 0))
+        found = answers.decoded(Reading("stdin", "", msgspec.Raw(raw), 0))
         assert type(found) is not bytes
 
 

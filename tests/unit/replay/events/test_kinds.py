@@ -56,7 +56,14 @@ ROLES = {
         "ToolCalled",
         "ToolReturned",
     ],
-    "noted": ["CaptureGap", "CodeLoaded", "RunStarted", "SecretRegistered", "SecretSuspected"],
+    "noted": [
+        "AdmissionDecided",
+        "CaptureGap",
+        "CodeLoaded",
+        "RunStarted",
+        "SecretRegistered",
+        "SecretSuspected",
+    ],
 }
 
 
