@@ -40,8 +40,6 @@ T = TypeVar("T")
 VALUE_BYTES_MAX: Final = 64 << 20
 #: Objects that are not data among the arguments of one task or effect.
 _NAMED_MAX: Final = 1000
-#: For what is all data, which most arguments are: an encoder that names the rest is made anew.
-_DATA: Final = msgspec.json.Encoder(order="deterministic")
 #: What was made an effect; asked by membership only, so no order shows.
 _EFFECTS: Final[WeakSet[Any]] = WeakSet()
 
@@ -68,10 +66,6 @@ def _by_type_name(value: object) -> dict[str, str]:
 
 def _encode(value: object) -> msgspec.Raw:
     # Sets come out sorted; what is not data comes out as its type, never as a repr with an address.
-    try:
-        return msgspec.Raw(_DATA.encode(value))
-    except TypeError:
-        pass  # an object of the program's, most likely
     return msgspec.Raw(msgspec.json.Encoder(enc_hook=_Names(), order="deterministic").encode(value))
 
 

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from replay.events.kinds import ClockAdvanced
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import FAR, Halted, Nudged, Stalled
 
 if TYPE_CHECKING:
@@ -110,10 +111,8 @@ class LiveInputs:
         recorder = self._recorder
         if not recorder.output_waits:
             return
-        scheduler = recorder.scheduler
-        before, scheduler.inside = scheduler.inside, True  # the engine's own look at the clock
-        now = self._clock.now()
-        scheduler.inside = before
+        with EngineSide(recorder.scheduler):
+            now = self._clock.now()
         if now - self._let_out > LINGER_US:
             self._let_out = now
             recorder.close_group()

@@ -16,7 +16,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.events.kinds import SecretRegistered, SecretSuspected, SignalReceived
-from replay.own_locks import OwnEvent, OwnLock
+from replay.own_locks import OwnLock
+from replay.scheduler.engine_side import EngineSide
 from replay.secrets.patterns import Secret, SecretError, make_surrogate
 from replay.sources.pool import DaemonPool
 
@@ -61,6 +62,42 @@ class Arrival:
         self.outcome = outcome
 
 
+class _Begun:
+    """Work that begins on the I/O thread, or is cancelled before it does."""
+
+    __slots__ = ("_cancelled", "_task", "_tasks", "_work", "loop")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        work: Coroutine[Any, Any, None],
+        tasks: set[asyncio.Task[None]],
+    ) -> None:
+        self.loop = loop
+        self._work = work
+        self._tasks = tasks
+        self._task: asyncio.Task[None] | None = None
+        self._cancelled = False
+
+    def begin(self) -> None:
+        """Begin; on the I/O thread."""
+        if self._cancelled:
+            self._work.close()
+            return
+        task = self._task = self.loop.create_task(self._work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def cancel(self) -> None:
+        """Cancel, whether it began or not. Callable from any thread."""
+        self._cancelled = True
+        self.loop.call_soon_threadsafe(self._cancel_task)
+
+    def _cancel_task(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
 class Outside:
     """A thread with an ordinary event loop and real sockets, started for the first run."""
 
@@ -72,25 +109,9 @@ class Outside:
 
     def start(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
         """Start work on the I/O thread; return what cancels it. Callable from any thread."""
-        loop = self.open()
-        started: list[asyncio.Task[None]] = []
-        cancelled = OwnEvent()
-
-        def begin() -> None:
-            if cancelled.is_set():
-                work.close()
-                return
-            task = loop.create_task(work)
-            started.append(task)
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        def cancel() -> None:
-            cancelled.set()
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in started])
-
-        loop.call_soon_threadsafe(begin)
-        return cancel
+        begun = _Begun(self.open(), work, self._tasks)
+        begun.loop.call_soon_threadsafe(begun.begin)
+        return begun.cancel
 
     def open(self) -> asyncio.AbstractEventLoop:
         """Start the thread if it is not there; return its loop. Not for threads of a program."""
@@ -139,6 +160,22 @@ class _Posting:
         self._inputs.post(Arrival(self._seq, payload, body, outcome, seen))
 
 
+class _Running:
+    """Something that happens, or will once its question is durable; each flag is set once."""
+
+    __slots__ = ("given_up", "stop")
+
+    def __init__(self) -> None:
+        self.given_up = False
+        self.stop: Callable[[], None] | None = None
+
+    def give_up(self) -> None:
+        """Let it not begin, or stop it."""
+        self.given_up = True
+        if self.stop is not None:
+            self.stop()
+
+
 class LiveWorld:
     """Effects really happen, each once everything it depends on is durable."""
 
@@ -149,8 +186,10 @@ class LiveWorld:
         self._tape = tape
         self._inputs = inputs
         self._recorder = recorder
-        self._running: dict[int, Callable[[], None]] = {}
-        self._stopped = OwnEvent()
+        #: By question. Only the program's threads change it: the writer's thread, which starts what
+        #: is durable, may come to that when the answer is long there.
+        self._running: dict[int, _Running] = {}
+        self._stopped = False
         # Now: on the program's threads a thread that is started is one of the program's.
         NETWORK.open()
         EFFECTS.open()
@@ -166,21 +205,22 @@ class LiveWorld:
         """Start work when the question is durable; return what cancels it."""
         seq = asked.seq
         outside = NETWORK if network else EFFECTS
-        given_up = OwnEvent()
+        running = self._running[seq] = _Running()
+
+        def is_over() -> bool:
+            return running.given_up or self._stopped
 
         def start() -> None:
-            if given_up.is_set() or self._stopped.is_set():
+            if is_over():
                 return
-            stop = self._running[seq] = outside.start(work(_Posting(self._inputs, seq)))
+            running.stop = outside.start(work(_Posting(self._inputs, seq)))
             # This may be the writer's thread: the program may have given up in between.
-            if given_up.is_set() or self._stopped.is_set():
-                stop()
+            if is_over():
+                running.stop()
 
         def cancel() -> None:
-            given_up.set()
-            stop = self._running.pop(seq, None)
-            if stop is not None:
-                stop()
+            self._running.pop(seq, None)
+            running.give_up()
 
         self._tape.after(seq, start)
         return cancel
@@ -245,9 +285,9 @@ class LiveWorld:
 
     def stop(self) -> None:
         """Cancel what is still under way at the end of a run, and let nothing begin any more."""
-        self._stopped.set()
-        for stop in list(self._running.values()):
-            stop()
+        self._stopped = True
+        for running in list(self._running.values()):
+            running.give_up()
         self._running.clear()
 
 
@@ -260,12 +300,8 @@ def replace_secret(recorder: Recorder, source: str, value: str) -> SecretRegiste
     for known in recorder.scrubber.secrets:
         if known.value == value:
             return None
-    scheduler = recorder.scheduler
-    before, scheduler.inside = scheduler.inside, True
-    try:
+    with EngineSide(recorder.scheduler):
         surrogate, public = make_surrogate(value, os.urandom, among=recorder.scrubber.secrets)
-    finally:
-        scheduler.inside = before
     number = len(recorder.scrubber.secrets)
     recorder.register(
         Secret(number=number, source=source, value=value, surrogate=surrogate, public=public)
