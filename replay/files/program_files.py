@@ -18,6 +18,7 @@ from replay.files.content import FILE_BYTES_MAX, moved_up, pieces, snapshot
 from replay.files.handle import Handle
 from replay.files.objects import Mode, ProgramFile, stacked
 from replay.files.outcomes import asked, raised, unpack
+from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted
 
 if TYPE_CHECKING:
@@ -298,12 +299,8 @@ class Files:
 
     def outside(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """Call something as the engine, for which no door stands."""
-        scheduler = self._scheduler
-        before, scheduler.inside = scheduler.inside, True
-        try:
+        with EngineSide(self._scheduler):
             return call(*arguments)
-        finally:
-            scheduler.inside = before
 
     def read(
         self, named: Named, path: object, dir_fd: int | None, *, append_only: bool

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from struct import Struct
 from typing import Final, Literal
 
 import msgspec
@@ -25,6 +26,7 @@ from replay.events.entry import Entry, Part
 from replay.events.header import INTEGER_MAX, Header, decode_header
 from replay.events.kinds import Role, RunSealed, RunStarted
 from replay.events.payload import decode_payload
+from replay.log.seen_parts import KIND_KEY, SeenParts, kind_of_head
 from replay.tree import Checkpoint, Frontier
 
 __all__ = ["FINDINGS_MAX", "Finding", "HeadState", "RecordChecker"]
@@ -39,11 +41,9 @@ FINDINGS_MAX: Final = 100
 #: what a crash between a commit and its head may leave; ``conflict`` of others.
 HeadState = Literal["absent", "matches", "behind", "ahead", "conflict"]
 
-#: Every head begins with its kind, whole, in the first part: a verifier can compare it with the
-#: header's without knowing the kind.
-_KIND_KEY: Final = b'{"kind":"'
-_PREFIX_BYTES_MAX: Final = len(_KIND_KEY) + 41
 _KINDS_MAX: Final = 256
+#: Of encoded lists of (size, commitment).
+_SIZES: Final = Struct(f"<Q{COMMITMENT_BYTES}x")
 _FRAMING: Final = frozenset({"RunStarted", "RunSealed"})
 _SALTS: Final = frozenset({0, SALT_BYTES})
 _NO_HOLDERS: Final = (None, None, None)
@@ -71,6 +71,7 @@ class RecordChecker:
         leaves: hashes header bytes, each into its leaf of this log's tree.
         first_kind: kind of the first record, which stands nowhere else.
         head: the checkpoint kept beside the log.
+        parts: reads parts again that came long before; None to remember what is needed of all.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class RecordChecker:
         leaves: Callable[[Iterable[bytes]], list[bytes]],
         first_kind: str,
         head: Checkpoint | None,
+        parts: Callable[[Sequence[int]], dict[int, Part]] | None = None,
     ) -> None:
         self.frontier = Frontier()
         self.findings: list[Finding] = []
@@ -97,12 +99,8 @@ class RecordChecker:
         self._root_at_head: bytes | None = None
         self._unhashed: list[bytes] = []
         self._decoded: tuple[bytes, Header] | None = None
-        # By record: Lamport times. By part: encoded (size, commitment), size, and the start of the
-        # data as far as it names a kind; None where the data are not to be had.
         self._lamports = array("q")
-        self._listed: list[bytes] = []
-        self._sizes = array("q")
-        self._begins: list[bytes | None] = []
+        self._seen = SeenParts(parts)
         # By kind: how its payloads begin, and its role.
         self._kinds: dict[str, tuple[bytes, Role | None]] = {}
         self._absent: set[int] = set()
@@ -151,6 +149,7 @@ class RecordChecker:
         """Let the tree grow over the records read since it last did."""
         self.frontier.extend(self._leaves(self._unhashed))
         self._unhashed.clear()
+        self._seen.forget()
 
     def compare_head(self) -> HeadState:
         """Compare the records with the checkpoint kept beside them, and report a contradiction."""
@@ -190,7 +189,7 @@ class RecordChecker:
         known = self._kinds.get(kind)
         if known is None:
             # Bounded: a hostile run could name a new kind in every record.
-            known = b'%b%b"' % (_KIND_KEY, kind.encode()), self._roles.get(kind)
+            known = b'%b%b"' % (KIND_KEY, kind.encode()), self._roles.get(kind)
             if len(self._kinds) < _KINDS_MAX:
                 self._kinds[kind] = known
         prefix, role = known
@@ -245,7 +244,8 @@ class RecordChecker:
         if len(brought) != 1:
             return False
         part = brought[0]
-        ordinal, data, salt, size = len(self._listed), part.data, part.salt, part.size
+        seen = self._seen
+        ordinal, data, salt, size = len(seen), part.data, part.salt, part.size
         if (
             entry.parts != (ordinal,)
             or part.ordinal != ordinal
@@ -260,37 +260,32 @@ class RecordChecker:
         listed = size.to_bytes(8, "little") + part.commitment
         if payload_commitment_of(listed) != header.commitment:
             return False
-        self._listed.append(listed)
-        self._sizes.append(size)
-        self._begins.append(prefix)
+        seen.listed.append(listed)
+        seen.begins.append(prefix)
         return True
 
     def _check_payload(
         self, seq: int, header: Header, refs: tuple[int, ...], prefix: bytes
     ) -> None:
         """Check a payload by its list of parts alone; each part was checked when it came."""
-        if not refs or min(refs) < 0 or max(refs) >= len(self._listed):
+        if not refs or min(refs) < 0 or max(refs) >= len(self._seen):
             self.report("parts", seq, "the payload names no part, or one that the run never had")
             return
-        first = refs[0]
-        if len(refs) == 1:
-            listed, size = self._listed[first], self._sizes[first]
-        else:
-            listed = b"".join([self._listed[ref] for ref in refs])
-            size = sum([self._sizes[ref] for ref in refs])
+        listed = self._seen.listed_at(refs)
+        size = sum([size for (size,) in _SIZES.iter_unpack(listed)])
         if payload_commitment_of(listed) != header.commitment:
             self.report("payload", seq, "the payload does not match its commitment")
         if size != header.size:
             self.report("size", seq, f"a payload of {size} bytes, not {header.size}")
         if self._absent and not self._absent.isdisjoint(refs):
             self.holed_records += 1
-        begins = self._begins[first]
+        begins = self._seen.begins_at(refs[0])
         if begins != prefix and begins is not None:
             self.report("kind", seq, f"the payload does not say that it is {header.kind}")
 
     def _take_part(self, seq: int, part: Part, prefix: bytes) -> None:
         """Check a part against its own commitment and enter it."""
-        ordinal = len(self._listed)
+        ordinal = len(self._seen)
         data, size, commitment = part.data, part.size, part.commitment
         begins: bytes | None = None
         if part.ordinal != ordinal:
@@ -298,11 +293,8 @@ class RecordChecker:
         if data is not None and part_commitment(part.salt, data) == commitment:
             if len(data) != size or part.state != "present" or len(part.salt) not in _SALTS:
                 self.report("part", seq, f"part {ordinal}: size, state or salt does not fit")
-            begins = b""
-            if data.startswith(prefix):
-                begins = prefix
-            elif data.startswith(_KIND_KEY):  # a later record of that kind may repeat it
-                begins = data[: data.find(b'"', len(_KIND_KEY), _PREFIX_BYTES_MAX) + 1]
+            # Otherwise a later record of the kind that it names may repeat it.
+            begins = prefix if data.startswith(prefix) else kind_of_head(data)
         elif len(commitment) != COMMITMENT_BYTES or not 0 <= size <= INTEGER_MAX:
             self.report("part", seq, f"part {ordinal} has no proper commitment or size")
             commitment, size = bytes(COMMITMENT_BYTES), 0
@@ -311,9 +303,8 @@ class RecordChecker:
             self._check_hole(seq, part)
         else:
             self.report("part", seq, f"part {ordinal} does not match its commitment")
-        self._listed.append(size.to_bytes(8, "little") + commitment)
-        self._sizes.append(size)
-        self._begins.append(begins)
+        self._seen.listed.append(size.to_bytes(8, "little") + commitment)
+        self._seen.begins.append(begins)
 
     def _check_hole(self, seq: int, part: Part) -> None:
         if part.state == "present":

@@ -37,7 +37,8 @@ def user_frames(frame: FrameType | None) -> list[tuple[str, int, str]]:
     while frame is not None and len(found) < PLACES_MAX:
         code = frame.f_code
         name = code.co_filename
-        if is_user_file(name):
+        is_user = _user_files.get(name)  # `is_user_file` written out: this runs for every record
+        if is_user or (is_user is None and is_user_file(name)):
             found.append((name, frame.f_lineno, code.co_name))
         frame = frame.f_back
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -61,7 +62,7 @@ class Contents:
         self._ids = ids
         self._aliases: dict[bytes, bytes] = {}
         self._surrogates: list[tuple[bytes, bytes]] = []
-        self._kept: dict[int, bytes] = {}
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._size = 0
         #: By part: the digest of what it says; zeros where it is not here.
         self._digests = bytearray()
@@ -132,7 +133,7 @@ class Contents:
         self._kept[ordinal] = data
         self._size += len(data)
         while self._size > _CACHE_BYTES_MAX and len(self._kept) > 1:
-            self._size -= len(self._kept.pop(next(iter(self._kept))))
+            self._size -= len(self._kept.popitem(last=False)[1])
 
     # --- what is compared ---------------------------------------------------------------------
 
