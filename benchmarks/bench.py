@@ -1,6 +1,6 @@
 """The one entry of the benchmarks: measures every topic and prints a table.
 
-``python -m benchmarks.bench [--json] [--tiny] [TOPIC ...]``; each topic's module states its
+``python -m benchmarks.bench [--json] [--tiny] [--large] [TOPIC ...]``; each module states its
 workload and what was expected before measuring.
 """
 
@@ -26,13 +26,17 @@ TOPICS = (
     "reading",
     "starting",
     "growing",
+    "growth",
+    "sizing",
 )
 
 
-def measure(topic: str, *, tiny: bool) -> list[Figure]:
-    """Measure one topic, or only run it with next to nothing to do."""
+def measure(topic: str, *, tiny: bool, large: bool = False) -> list[Figure]:
+    """Measure one topic, or only run it with next to nothing to do, or with what takes long."""
     module = import_module(f"benchmarks.{topic}")
-    options: Mapping[str, Any] = module.TINY if tiny else {}
+    options: Mapping[str, Any] = getattr(module, "LARGE", {}) if large else {}
+    if tiny:
+        options = module.TINY
     figures: Callable[..., list[Figure]] = module.figures
     return figures(**options)
 
@@ -49,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tiny", action="store_true", help="run each once; the figures mean nothing"
     )
+    parser.add_argument("--large", action="store_true", help="growth: up to 1,000,000 records")
     options = parser.parse_args(arguments)
     unknown = set(options.topics) - set(TOPICS)
     if unknown:
@@ -59,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures: list[Figure] = []
     for topic in options.topics or TOPICS:
         sys.stderr.write(f"measuring: {topic}\n")
-        figures += measure(topic, tiny=options.tiny)
+        figures += measure(topic, tiny=options.tiny, large=options.large)
     if options.json:
         document = {"machine": here, "figures": [_plain(figure) for figure in figures]}
         print(json.dumps(document, indent=2))

@@ -36,11 +36,11 @@ __all__ = ["TINY", "figures"]
 
 TINY = {"effects": 20, "rounds": 1}
 
-#: Raw header, ordinal, salt, commitment, size, data.
-_Row = tuple[bytes, int | None, bytes, bytes, int, bytes]
+#: Header or data, ordinal, what is written of a part.
+_Row = tuple[bytes, int | None, bytes]
 
 _ROWS = """
-SELECT raw, ordinal, salt, commitment, size, data FROM log
+SELECT data, ordinal, about FROM log
 WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST
 """
 _BATCH = 4096
@@ -105,11 +105,11 @@ def _bare(batches: Iterable[Sequence[_Row]]) -> str:
     frontier = Frontier()
     listed, expected = b"", ""
     for batch in batches:
-        for raw, ordinal, salt, commitment, size, data in batch:
+        for raw, ordinal, about in batch:
             if ordinal is not None:
-                if part_commitment(salt, data) != commitment:
+                if part_commitment(about[41:], raw) != about[9:41]:
                     raise SystemExit("the run to measure with is damaged")
-                listed += size.to_bytes(8, "little") + commitment
+                listed += len(raw).to_bytes(8, "little") + about[9:41]
                 continue
             # The list of the record before is complete; empty where it brought no part of its own.
             if listed and payload_commitment_of(listed) != expected:
