@@ -37,7 +37,7 @@ demo: .venv/.installed ## record, replay and tamper with a run; offline, no key 
 	@$(RUN)/ritornello demo
 
 test: .venv-dev/.installed ## the tests, a sample of those that take minutes
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-sample} $(DEV)/python -m pytest -n $(JOBS) -m 'not full'
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-sample} $(DEV)/python -m pytest -n $(JOBS) -m 'not full and not documents'
 
 # Apart from `make test`: tracing doubles the time, and programs that run as processes of their own
 # are not traced. The tracer takes locks on the threads that it traces, so a schedule under it is
@@ -63,7 +63,7 @@ check: .venv-dev/.installed ## style, types, import contracts, documents, audit,
 	@$(DEV)/ruff check .
 	@$(DEV)/ruff format --check .
 	@$(DEV)/mypy $(PACKAGES) tools
-	@$(DEV)/python -m pytest -q -n 0 tests/architecture -m 'not full'
+	@$(DEV)/python -m pytest -q -n $(JOBS) tests/architecture -m 'not full'
 	@$(DEV)/python -m tools.check_docs
 	@$(DEV)/python -m tools.audit requirements.txt requirements-dev.txt
 	@$(DEV)/python -m tools.secret_scan

@@ -31,6 +31,7 @@ def test_a_page_without_its_marks_is_an_error():
         kinds_reference.rewritten("# The record\n")
 
 
+@pytest.mark.documents
 @pytest.mark.timeout(200)
 def test_the_command_reference_is_what_help_says():
     assert cli_reference.check_page(ROOT), "run: python -m tools.cli_reference --write"
@@ -57,6 +58,7 @@ def test_the_table_of_exit_codes_is_that_of_the_command():
     assert verdicts == {verdict: int(code) for verdict, code in VERDICT_CODES.items()}
 
 
+@pytest.mark.documents
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("path", marked_documents(ROOT))
 def test_a_walk_through_comes_true(path):

@@ -28,7 +28,14 @@ def test_the_stock_loop_varies_with_the_heap(main):
     pytest.fail(f"always {outputs}")
 
 
-@pytest.mark.parametrize("main", HAZARDS, ids=lambda main: main.__name__)
+@pytest.mark.parametrize(
+    "main",
+    [
+        pytest.param(main, marks=pytest.mark.full if number > 1 else ())
+        for number, main in enumerate(HAZARDS)
+    ],
+    ids=lambda main: main.__name__,
+)
 def test_ours_gives_one_order_whatever_the_heap(main, tmp_path):
     with captured() as out:
         recording = record_program(

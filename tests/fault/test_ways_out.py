@@ -112,6 +112,7 @@ def test_a_way_out_has_an_effect_live_and_none_in_a_replay(way, workspace, tmp_p
         assert report.refused_attempts == 0
 
 
+@pytest.mark.full
 def test_the_hooks_alone_stop_what_the_page_says_they_do(workspace, tmp_path):
     worlds, files = {}, []
     try:

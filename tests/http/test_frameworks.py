@@ -81,7 +81,7 @@ def test_three_frameworks_in_one_loop_replay_in_twenty_of_twenty_processes(tmp_p
     _replay_in(PROCESSES, NEWSROOM, recorded)
 
 
-@pytest.mark.parametrize("program", [DESK, ANYIO], ids=["langgraph_invoke", "anyio_threads"])
+@pytest.mark.parametrize("program", [DESK], ids=["langgraph_invoke"])
 def test_thread_pools_of_frameworks_replay_in_processes_that_share_nothing(tmp_path, program):
     recorded, requests = _record(program, tmp_path)
 
@@ -98,7 +98,11 @@ def test_thread_pools_of_frameworks_replay_in_twenty_of_twenty_processes(tmp_pat
     _replay_in(PROCESSES, program, recorded)
 
 
-@pytest.mark.parametrize("program", [NEWSROOM, DESK, ANYIO], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "program",
+    [NEWSROOM, *(pytest.param(each, marks=pytest.mark.full) for each in (DESK, ANYIO))],
+    ids=lambda path: path.stem,
+)
 def test_without_the_engine_they_vary_even_if_every_answer_is_the_same(program):
     """The twin: the provider says the same thing to the same words, and nothing else varies."""
     with ScriptedProvider(mode="pure") as provider:

@@ -10,7 +10,15 @@ from benchmarks.bench import TOPICS, main
 from benchmarks.measuring import Figure, at_least, at_most, in_turn
 
 
-@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize(
+    "topic",
+    [
+        pytest.param(
+            topic, marks=() if topic in {"reading", "starting", "verifying"} else pytest.mark.full
+        )
+        for topic in TOPICS
+    ],
+)
 def test_each_topic_runs_with_next_to_nothing_to_do(topic, tmp_path, monkeypatch, capsys):
     if topic == "calling":
         pytest.importorskip("anthropic")
