@@ -25,6 +25,8 @@ __all__ = ["POLICY_SIZE_MAX", "check_policy", "public_keys_of", "read_policy", "
 
 #: Bytes of a policy file.
 POLICY_SIZE_MAX: Final = 256 << 10
+#: Dots in a line: the library's time grows with the square of a key's parts.
+_DOTS_MAX: Final = 100
 
 
 def read_policy(data: bytes, where: str = "") -> Policy:
@@ -39,6 +41,8 @@ def read_policy(data: bytes, where: str = "") -> Policy:
     """
     if len(data) > POLICY_SIZE_MAX:
         raise PolicyError(f"{len(data)} bytes are over the limit for a policy", where=where)
+    if max(line.count(b".") for line in data.split(b"\n")) > _DOTS_MAX:
+        raise PolicyError(f"a line holds more than {_DOTS_MAX} dots", where=where)
     try:
         table = tomllib.loads(data.decode("utf-8"))
     except RecursionError:

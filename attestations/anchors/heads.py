@@ -21,6 +21,7 @@ from typing import Final
 
 from attestations.anchors.comparing import Comparison, compare
 from attestations.errors import StateError
+from attestations.whole_files import write_whole
 from replay.errors import ProofError
 from replay.tree import Checkpoint, parse_checkpoint
 
@@ -42,12 +43,14 @@ class Sighting:
         kept: the file that the head, or the evidence against it, now stands in; None if it could
             not be written.
         trouble: why it could not; empty otherwise.
+        contradicted: whether a head that cannot be true beside this one was shown here, and kept.
     """
 
     comparison: Comparison | None
     known: Checkpoint | None
     kept: Path | None
     trouble: str = ""
+    contradicted: bool = False
 
 
 class HeadMemory:
@@ -96,22 +99,22 @@ class HeadMemory:
         head = place / "head"
         known = _read(head, now.origin)
         if known is None:
-            _write(head, note)
+            write_whole(head, note)
             return Sighting(None, None, head)
         compared = compare(now, known, prefix_root)
-        if compared == "same":
-            return Sighting(compared, known, head)
-        if compared == "grown":
-            _write(head, note)
-            return Sighting(compared, known, head)
         conflicts = place / "conflicts"
+        if compared in {"same", "grown"}:
+            if compared == "grown":
+                write_whole(head, note)
+            contradicted = _contradicts(conflicts, now, prefix_root)
+            return Sighting(compared, known, head, contradicted=contradicted)
         conflicts.mkdir(mode=0o700, exist_ok=True)
         evidence = conflicts / sha256(note).hexdigest()
         if not evidence.exists():
             if sum(1 for _ in conflicts.iterdir()) >= _CONFLICTS_MAX:
                 trouble = f"{_CONFLICTS_MAX} heads that contradict it are kept already"
                 return Sighting(compared, known, None, trouble)
-            _write(evidence, note)
+            write_whole(evidence, note)
         return Sighting(compared, known, evidence)
 
     def _place(self, origin: str) -> Path:
@@ -144,24 +147,17 @@ def _damaged(message: str, path: Path) -> StateError:
     )
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file whole: beside its place, flushed, then renamed into it."""
-    temporary = path.with_name(f".{path.name}.new")
+def _contradicts(conflicts: Path, now: Checkpoint, prefix_root: Callable[[int], bytes]) -> bool:
+    """Whether a head that is kept as evidence is no earlier head of the log at hand."""
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+        kept = sorted(path for path in conflicts.iterdir() if not path.name.startswith("."))
+    except FileNotFoundError:
+        return False
+    heads = (_read(path, now.origin) for path in kept)
+    return any(
+        head is not None and compare(now, head, prefix_root) in {"shorter", "fork"}
+        for head in heads
+    )
 
 
 @contextlib.contextmanager

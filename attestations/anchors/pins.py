@@ -6,13 +6,13 @@ a checkpoint note, so it can stand in a git repository, in a mail or on paper.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from attestations.anchors.comparing import compare
 from attestations.errors import NoteError
+from attestations.whole_files import write_whole
 from replay.errors import ProofError
 from replay.tree import Checkpoint, parse_checkpoint
 
@@ -77,15 +77,5 @@ def write_pin(
                 where=str(path),
                 hint="keep both: one of them was never true",
             )
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, note, mode=0o644)
     return before

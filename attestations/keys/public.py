@@ -25,6 +25,8 @@ KeyAlgorithm = Literal["ed25519", "ecdsa-p256"]
 ALGORITHMS: Final[tuple[KeyAlgorithm, ...]] = ("ed25519", "ecdsa-p256")
 
 _PEM_SIZE_MAX: Final = 16 << 10
+#: What stands before the 32 bytes of an Ed25519 key in its SPKI (RFC 8410).
+_ED25519_START: Final = bytes.fromhex("302a300506032b6570032100")
 _SPKI_SIZE_MAX: Final = 256
 
 
@@ -64,6 +66,11 @@ class PublicKey:
         if found.spki != spki:
             raise KeyFormError("a public key is not in its canonical encoding")
         return found
+
+    @classmethod
+    def from_raw(cls, raw: bytes) -> PublicKey:
+        """Return an Ed25519 key of its 32 bytes, as note keys have them."""
+        return cls("ed25519", _ED25519_START + raw)
 
     def raw(self) -> bytes:
         """Return the 32 bytes of an Ed25519 key, as note keys have them.

@@ -7,9 +7,6 @@ says so.
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -19,6 +16,7 @@ import msgspec
 from attestations.errors import KeyFormError, TrustFileError
 from attestations.keys.private import KeyRole
 from attestations.keys.public import PublicKey
+from attestations.whole_files import write_whole
 
 __all__ = ["Revocation", "Trust", "TrustedKey", "read_trust", "write_trust"]
 
@@ -165,17 +163,7 @@ def write_trust(path: Path, trust: Trust) -> None:
     data = msgspec.json.format(msgspec.json.encode(trust), indent=1) + b"\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=".trust-", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        except BaseException:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-            raise
+        write_whole(path, data)
     except OSError as error:
         raise TrustFileError(
             f"the trusted keys cannot be written: {error.strerror}", where=str(path)

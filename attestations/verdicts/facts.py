@@ -33,12 +33,14 @@ class SignatureFact:
             and not holding; ``unknown``, of a key that the verifier does not trust.
         over: what was signed, such as ``checkpoint`` or a predicate type.
         message: why it is bad, or anything else to be said; may be empty.
+        key: id of the key under which it is good; names are not unique. Empty where there is none.
     """
 
     signer: str
     outcome: Literal["good", "bad", "unknown"]
     over: str = "checkpoint"
     message: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,13 @@ class AnchorFact:
         outcome: ``holds``; ``conflict``, both cannot be true of one log; ``none``, it says nothing
             about this head, and the message says why.
         message: what was compared, for people.
+        source: the file that was named for it; empty if none was.
     """
 
     kind: Literal["pin", "memory", "time-stamp"]
     outcome: Literal["holds", "conflict", "none"]
     message: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ another head is said to be that, and what was named for it is then missing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Final, Literal
 
 import msgspec
 
@@ -23,7 +24,7 @@ from attestations.anchors import (
 )
 from attestations.checkpoints import VerifierKey, checked_signatures, parse_vkey
 from attestations.errors import TimeStampError
-from attestations.verdicts import AnchorFact, WitnessFact
+from attestations.verdicts import AnchorFact, SignatureFact, WitnessFact
 from orchestrator.cli.terminal import inert
 from orchestrator.cli.user_places import state_directory
 from replay.errors import UsageError
@@ -39,6 +40,16 @@ _SAID: dict[Comparison, str] = {
     "fork": "this log has other records in the same places",
     "other": "it is about another log",
 }
+
+
+#: What a memory cannot know.
+_WHICH: Final = (
+    "which of the two is true it cannot tell, only which was first: a pin, a signature or somebody"
+    " else's copy can; remove that directory to forget both"
+)
+_CONTRADICTED: Final = (
+    "since then another head was shown here, which cannot be true beside this one"
+)
 
 
 class Anchors(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,22 +71,40 @@ class Anchors(msgspec.Struct, frozen=True, kw_only=True):
     witnesses: tuple[VerifierKey, ...] = ()
     threshold: int = 0
 
-    def unmet(self, anchors: Sequence[AnchorFact], states: Sequence[str]) -> list[str]:
+    def unmet(
+        self,
+        anchors: Sequence[AnchorFact],
+        states: Sequence[str],
+        pins: Literal["all", "any", "none"] = "all",
+    ) -> list[str]:
         """Return what was named and does not hold, as the options that named it.
 
         Args:
             anchors: what was found out.
             states: all that is true of the anchoring.
+            pins: how many of the pins have to hold: of several logs each pin is about one.
         """
         holding = {each.kind for each in anchors if each.outcome == "holds"}
         missing: list[str] = []
-        if self.pins and "pin" not in holding:
+        left = {"all": bool(self.unpinned(anchors)), "any": "pin" not in holding, "none": False}
+        if self.pins and left[pins]:
             missing.append("--pin")
         if self.roots and "time-stamp" not in holding:
             missing.append("--tsa-root")
         if self.witnesses and "witnessed" not in states:
             missing.append("--witness")
         return missing
+
+    def unpinned(self, anchors: Iterable[AnchorFact]) -> list[str]:
+        """Return the pins that were named and hold nothing of what was found out."""
+        held = {each.source for each in anchors if (each.kind, each.outcome) == ("pin", "holds")}
+        return [name for name, _ in self.pins if name not in held]
+
+    def signed_by_none(self, signatures: Iterable[SignatureFact]) -> bool:
+        """Whether log keys were named, and none of them signed the head."""
+        good = {(each.signer, each.key) for each in signatures if each.outcome == "good"}
+        named = {(key.name, key.key_id.hex()) for key in self.log_keys}
+        return bool(named) and not named & good
 
 
 def read_anchors(
@@ -151,8 +180,9 @@ def _pinned(
     found = compare(now, pin, prefix_root)
     message = f"{inert(name)} pins {pin.size} records: {_SAID[found]}"
     if found == "other":
-        return AnchorFact("pin", "none", message)
-    return AnchorFact("pin", "holds" if found in {"same", "grown"} else "conflict", message)
+        return AnchorFact("pin", "none", message, name)
+    holds = found in {"same", "grown"}
+    return AnchorFact("pin", "holds" if holds else "conflict", message, name)
 
 
 def _remembered(
@@ -167,10 +197,14 @@ def _remembered(
         return [AnchorFact("memory", "none", f"never seen here before{trouble}")] if trouble else []
     message = f"{seen.known.size} records were seen here before: {_SAID[seen.comparison]}{trouble}"
     if seen.comparison in {"same", "grown"}:
-        return [AnchorFact("memory", "holds", message)]
+        facts = [AnchorFact("memory", "holds", message)]
+        if seen.contradicted and seen.kept is not None:
+            kept = inert(os.fspath(seen.kept.parent / "conflicts"))
+            facts.append(AnchorFact("memory", "none", f"{_CONTRADICTED}: it is kept in {kept}"))
+        return facts
     if seen.kept is not None:
         message += f"; both are kept in {inert(os.fspath(seen.kept.parent.parent))}"
-    return [AnchorFact("memory", "conflict", message)]
+    return [AnchorFact("memory", "conflict", message), AnchorFact("memory", "none", _WHICH)]
 
 
 def _stamped(reply: bytes, now: Checkpoint, roots: TimeStampRoots) -> AnchorFact:

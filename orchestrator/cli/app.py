@@ -110,7 +110,11 @@ def trouble_of(
 ) -> tuple[tuple[str, ...], ExitCode]:
     """Return what to say about an error, inert and in lines, and its exit code."""
     if isinstance(error, (ReplayError, AttestationError)):
-        return tuple(inert(line) for line in error.diagnostics().splitlines()), code_of(error)
+        # Not their own text of it: a name with a line break in it would make lines of its own.
+        told = [f"{error.code}: {inert(error.message)}"]
+        told += [f"  where: {inert(error.where)}"] if error.where else []
+        told += [f"  try: {inert(error.hint)}"] if error.hint else []
+        return tuple(told), code_of(error)
     lines = [f"file: {inert(error.strerror or str(error))}"]
     if error.filename is not None:
         lines.append(f"  where: {inert(os.fsdecode(error.filename))}")

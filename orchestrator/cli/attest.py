@@ -33,7 +33,7 @@ from orchestrator.cli.keyless_use import (
     check_keyless,
     signed_as,
 )
-from orchestrator.cli.terminal import say
+from orchestrator.cli.terminal import inert, say
 from replay.bundle.rewriting import rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE, SIGSTORE_BUNDLE
 from replay.bundle.statements import Statement as Beside
@@ -244,7 +244,7 @@ def _sign_checkpoint(
     signature: NoteSignature = sign_checkpoint(found.checkpoint, note_key, signer)
     if into is not None:
         rewrite_bundle(Path(subject), into, signatures=[signature])
-        say(f"{into}: its checkpoint is signed by {note_key.text()}")
+        say(f"{inert(str(into))}: its checkpoint is signed by {note_key.text()}")
     if into is None or output is not None:
         _write(found.checkpoint.note([signature]), output)
     return 0
@@ -257,7 +257,7 @@ def _hand_out(
     if into is not None:
         beside = [Beside(media_type=media_type, data=line) for line in lines]
         rewrite_bundle(bundle, into, statements=beside)
-        say(f"{into}: holds {len(lines)} statements more")
+        say(f"{inert(str(into))}: holds {len(lines)} statements more")
     if into is None or output is not None:
         _write(b"".join(lines), output)
     return 0

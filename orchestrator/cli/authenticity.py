@@ -8,15 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
+from typing import Final
 
 from attestations.checkpoints import VerifierKey, checked_signatures
 from attestations.verdicts import SignatureFact
-from orchestrator.cli.trusted_keys import NamedKey, trusted_keys
+from orchestrator.cli.earlier import EarlierSigning, never
+from orchestrator.cli.trusted_keys import NamedKey, statement_keys
 from orchestrator.cli.user_places import trust_file
 from replay.bundle.statements import DSSE_ENVELOPE, Statement
 from replay.tree import Checkpoint, NoteSignature
 
 __all__ = ["note_facts", "statement_facts"]
+
+#: What is said of a revoked key's signature, by whether somebody saw it before.
+_REVOKED: Final = {
+    True: "before its key was revoked, as a head of the log that lies elsewhere shows",
+    False: "its key is revoked, and nobody saw before that it signed this",
+}
 
 
 def note_facts(
@@ -35,17 +43,20 @@ def note_facts(
     """
     if not signatures:
         return ()
-    known = [*keys, *_trusted_log_keys()]
+    known = _log_keys(keys)
     elsewhere = {(each.name, each.key_id) for each in witnesses}
     lines = [each for each in signatures if (each.name, each.key_id) not in elsewhere]
     return tuple(
-        SignatureFact(each.name, each.outcome, message=each.problem)
-        for each in checked_signatures(checkpoint.body(), lines, list(dict.fromkeys(known)))
+        SignatureFact(each.name, each.outcome, message=each.problem, key=each.key_id)
+        for each in checked_signatures(checkpoint.body(), lines, known)
     )
 
 
 def statement_facts(
-    checkpoint: Checkpoint, statements: Iterable[Statement], named: Sequence[NamedKey] = ()
+    checkpoint: Checkpoint,
+    statements: Iterable[Statement],
+    named: Sequence[NamedKey] = (),
+    earlier: EarlierSigning = never,
 ) -> tuple[SignatureFact, ...]:
     """Say what the signed statements beside a run are worth as statements about this head.
 
@@ -53,6 +64,7 @@ def statement_facts(
         checkpoint: the head, computed from the records at hand.
         statements: what lies beside the run.
         named: keys for statements that were named, beside those that are trusted.
+        earlier: whether somebody saw that a key signed something before it was revoked.
     """
     envelopes = [each.data for each in statements if each.media_type == DSSE_ENVELOPE]
     if not envelopes:
@@ -60,16 +72,31 @@ def statement_facts(
     from attestations.statements.checking import check_statement
     from attestations.statements.run_evidence import subject_of
 
-    trusted = (*trusted_keys(), *named)
-    names = {each.public.keyid: each.name for each in trusted}
-    keys = [each.public for each in trusted]
+    trusted = statement_keys(named)
+    names = {each.public.keyid: each.name for each in (*trusted.counting, *trusted.revoked)}
+    keys = [each.public for each in trusted.counting]
+    revoked = [each.public for each in trusted.revoked]
     subject = subject_of(checkpoint)
     facts: list[SignatureFact] = []
     for envelope in envelopes:
         found = check_statement(envelope, keys, subject)
+        if found.verdict == "untrusted" and revoked:
+            before = check_statement(envelope, revoked, subject)
+            if before.verdict == "signed":
+                over = before.predicate_type
+                for key in before.signers:
+                    seen = earlier(key, before.identity)
+                    facts.append(
+                        SignatureFact(
+                            names[key], "good" if seen else "unknown", over, _REVOKED[seen], key
+                        )
+                    )
+                continue
         over = found.predicate_type or f"statement {sha256(envelope).hexdigest()[:12]}"
         if found.verdict == "signed":
-            facts += [SignatureFact(names[signer], "good", over) for signer in found.signers]
+            facts += [
+                SignatureFact(names[signer], "good", over, key=signer) for signer in found.signers
+            ]
         elif found.verdict == "untrusted" or found.reason == "form":
             # Anybody can put bytes beside a run: they say nothing, and nothing against it.
             facts.append(SignatureFact("somebody", "unknown", over, found.message))
@@ -79,14 +106,13 @@ def statement_facts(
     return tuple(facts)
 
 
-def _trusted_log_keys() -> list[VerifierKey]:
-    """Return the log keys of the trust file that were not revoked."""
+def _log_keys(named: Sequence[VerifierKey]) -> list[VerifierKey]:
+    """Return the log keys that count: named or in the trust file, and not revoked there."""
+    from attestations.keys.public import PublicKey
     from attestations.keys.trust import read_trust
 
     trust = read_trust(trust_file())
+    trusted = [VerifierKey(each.name, each.public().raw()) for each in trust.of_role("log")]
     revoked = {each.keyid for each in trust.revoked}
-    return [
-        VerifierKey(each.name, each.public().raw())
-        for each in trust.of_role("log")
-        if each.keyid not in revoked
-    ]
+    known = dict.fromkeys([*named, *trusted])
+    return [key for key in known if PublicKey.from_raw(key.public_key).keyid not in revoked]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -130,7 +131,11 @@ def read_bounded(path: Path, size_max: int | None = None) -> bytes:
 
     most = POLICY_SIZE_MAX if size_max is None else size_max
     try:
-        with path.open("rb") as file:
+        # Whoever has the project may have put a pipe there, which nobody ever writes into.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PolicyError("it is no file", where=str(path))
             data = file.read(most + 1)
     except OSError as error:
         what = f"the file cannot be read: {error.strerror}"

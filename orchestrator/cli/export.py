@@ -78,8 +78,8 @@ def export(
     """Write a run as one file that can be verified and replayed anywhere.
 
     The file appears only when it is complete and was read back. It holds what the
-    workspace log says about the run, and that log then says that it was exported,
-    unless it may only be read. A run in which a secret was found too late is
+    workspace log says about the run, and that log says that it was exported before it
+    appears, unless it may only be read. A run in which a secret was found too late is
     refused (6).
 
     --withhold leaves payloads out; their holes are counted and the root stays. EXPR is
@@ -201,6 +201,12 @@ def export_run(
         unchanged = attached is not None and attached.manifest.root == checked.root
         now = Checkpoint(origin_of(name), checked.events, bytes.fromhex(checked.root))
         said = attached.statements if attached else ()
+        entered: list[bool] = []
+
+        def enter(identity: str) -> None:
+            # Before the bundle appears: none is anywhere of which the workspace log knows nothing.
+            entered.append(_enter(place, name, checked, identity))
+
         summary = write_bundle(
             store,
             output,
@@ -213,11 +219,11 @@ def export_run(
             withheld=selection.ordinals,
             keep_salts=keep_salts,
             formerly=attached.manifest if attached else None,
+            before=enter,
         )
     finally:
         store.close()
-    entered = _enter(place, name, checked, summary.identity)
-    return Exported(summary=summary, entered=entered, withheld=selection)
+    return Exported(summary=summary, entered=all(entered), withheld=selection)
 
 
 def _suspected(store: DuckDBStore) -> frozenset[int] | None:

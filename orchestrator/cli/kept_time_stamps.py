@@ -8,11 +8,11 @@ Layout: ``RUN/time-stamps/<SHA-256 of the checkpoint's body>/<SHA-256 of the rep
 
 from __future__ import annotations
 
-import os
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from attestations.whole_files import write_whole
 from replay.bundle.statements import TIME_STAMP, Statement
 from replay.tree import Checkpoint
 
@@ -33,17 +33,7 @@ def keep_time_stamp(run: Path, checkpoint: Checkpoint, reply: bytes) -> Path:
     directory = _directory(run, checkpoint)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / (sha256(reply).hexdigest() + _SUFFIX)
-    temporary = path.with_suffix(".new")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(reply)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_whole(path, reply)
     return path
 
 

@@ -23,7 +23,7 @@ from attestations.keys.private import KeyRole, generate
 from attestations.keys.public import ALGORITHMS, PublicKey, public_key_of
 from orchestrator.cli.app import AsJson
 from orchestrator.cli.key_use import KEYRING, PassphraseFile, new_passphrase
-from orchestrator.cli.terminal import emit, emit_json, say
+from orchestrator.cli.terminal import emit, emit_json, inert, say
 from orchestrator.cli.user_places import keys_directory
 from replay.errors import UsageError
 
@@ -89,7 +89,7 @@ def keys_new(
     _tell(name, role, public, where, beside, as_json=as_json)
     sys.stdout.flush()
     if not passphrase and not keyring:
-        say(f"this key is not encrypted: who can read {where} can sign with it")
+        say(f"this key is not encrypted: who can read {inert(where)} can sign with it")
     return 0
 
 
@@ -139,8 +139,8 @@ def _tell(
     emit(f"key id        {public.keyid}")
     if vkey is not None:
         emit(f"note key      {vkey}")
-    emit(f"private       {where}")
+    emit(f"private       {inert(where)}")
     if beside is None:
         emit(public.pem().decode().rstrip())
     else:
-        emit(f"public        {beside}")
+        emit(f"public        {inert(str(beside))}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from replay.errors import HermeticError, UsageError
 from replay.events.kinds import RunStarted
 from replay.session.command_line import Command
-from replay.session.conditions import Conditions, open_admitted
 from replay.session.foreign import is_foreign
 from replay.session.launcher import program_of
-from replay.session.workflow import first_record
 
 __all__ = ["refuse_foreign_command"]
 
@@ -23,30 +21,33 @@ _HARMLESS: Final = frozenset({"-Xdev", "-Xutf8"})
 
 
 def refuse_foreign_command(
-    run: str,
-    workspace: Path,
-    directory: Path,
-    *,
-    allowed: bool,
-    conditions: Conditions = Conditions(),  # noqa: B008 - it is frozen
-) -> None:
-    """Refuse what a foreign run would start, unless it is a file under the directory or allowed.
+    run: str, workspace: Path, directory: Path, *, allowed: bool
+) -> Callable[[RunStarted], None]:
+    """Return what refuses a foreign run's start, unless that is a file under the directory.
 
     The code is that on disk either way, but a hostile bundle could name any program of this
-    machine, with any arguments, or bring code in the argument list itself.
+    machine, with any arguments, or bring code in the argument list itself. What is looked at is
+    what is then started: the file may be exchanged in between.
+
+    Args:
+        run: as it was named.
+        workspace: directory of the runs.
+        directory: where the program is to start.
+        allowed: whether anything may be started.
+
+    Returns:
+        What raises HermeticError if something else would be started, and UsageError for a test,
+        which another command runs.
 
     Raises:
-        HermeticError: it would start something else.
         NotFoundError: there is no such run.
-        UsageError: it is a test, which another command runs.
-        IntegrityError: it cannot be read.
     """
     if allowed or not is_foreign(run, workspace):
-        return
-    with contextlib.closing(open_admitted(run, workspace, conditions)) as reader:
-        started = first_record(reader)
-    if started.observed:
-        return  # nothing is started
+        return lambda _: None
+    return lambda started: _refuse(started, run, directory)
+
+
+def _refuse(started: RunStarted, run: str, directory: Path) -> None:
     if started.entry.startswith(_TEST):
         node = shlex.quote(started.entry.removeprefix(_TEST)[:200])
         raise UsageError(

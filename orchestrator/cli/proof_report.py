@@ -116,8 +116,8 @@ def _standing(proof: EventProof, anchors: Anchors) -> _Standing:
     anchoring: Literal["none", "pinned", "conflict"] = (
         "none" if not compared else "pinned" if all(compared) else "conflict"
     )
-    unmet = ["--log-key"] if anchors.log_keys and authenticity != "signed" else []
-    unmet += ["--pin"] if anchors.pins and anchoring != "pinned" else []
+    unmet = ["--log-key"] if anchors.signed_by_none(signatures) else []
+    unmet += ["--pin"] if len(compared) < len(anchors.pins) or not all(compared) else []
     code = ExitCode.DIFFERENT if unmet else ExitCode.OK
     if authenticity == "failed" or anchoring == "conflict":
         code = ExitCode.DAMAGED

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from attestations.whole_files import write_whole
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.proof_report import proof_fields
@@ -66,7 +65,7 @@ def prove(
             reader, seq, checkpoint=checkpoint, signatures=signatures, withhold=withhold
         )
     data = proof_bytes(proof)
-    _write(output, data)
+    write_whole(output, data)
     if as_json:
         emit_json("prove", {"file": str(output), "size_bytes": len(data), **proof_fields(proof)})
     else:
@@ -109,20 +108,6 @@ def _provable(
         )
     finally:
         store.close()
-
-
-def _write(target: Path, data: bytes) -> None:
-    """Let the file appear under its name only when it is whole."""
-    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -31,8 +31,8 @@ from orchestrator.cli.attested import attestable_run, claimed_time
 from orchestrator.cli.explanation import on_disk
 from orchestrator.cli.key_use import PASSPHRASE_VARIABLE, attestation_key
 from orchestrator.cli.records import opened
-from orchestrator.cli.terminal import say
-from replay.errors import HermeticError, NotFoundError, UsageError
+from orchestrator.cli.terminal import inert, say
+from replay.errors import HermeticError, IntegrityError, NotFoundError, UsageError
 from replay.events.digest import content_hash
 from replay.forensics.explain_code import recorded_code
 from replay.session.report import Report
@@ -117,12 +117,22 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             HermeticError: the code changed while the program ran.
+            IntegrityError: another record was replayed than was checked.
             LogError: the workspace's log cannot be written.
             OSError: the file cannot be written.
         """
         if report is None or report.verdict != "identical":
             say("no receipt: the replay was not identical")
             return False
+        if (report.events, report.root_replayed) != (
+            self.checkpoint.size,
+            self.checkpoint.root.hex(),
+        ):
+            raise IntegrityError(
+                "no receipt: what was replayed is not the record that was checked before",
+                where=self.run,
+                hint="somebody changed the file in between; replay again",
+            )
         if _code(self.run, self.workspace, self.directory) != self.code:
             raise HermeticError(
                 "no receipt: the code on disk changed while the program ran",
@@ -156,7 +166,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         if self.of_workspace:
             enter_signed(self.workspace, self.of_workspace, [envelope], self.key, now_us)
         write_new(self.path, envelope.encode())
-        say(f"  receipt: {self.path}, signed by {self.key.public.keyid}")
+        say(f"  receipt: {inert(str(self.path))}, signed by {self.key.public.keyid}")
         return True
 
 

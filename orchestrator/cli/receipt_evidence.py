@@ -11,18 +11,19 @@ from pathlib import Path
 
 import msgspec
 
-from attestations.keys.public import PublicKey
 from attestations.statements.envelope import ENVELOPE_SIZE_MAX
 from attestations.statements.run_evidence import check_receipts
 from attestations.verdicts import SignatureFact
+from orchestrator.cli.earlier import EarlierSigning, never
 from orchestrator.cli.keys_list import read_public
-from orchestrator.cli.trusted_keys import NamedKey, trusted_keys
+from orchestrator.cli.trusted_keys import NamedKey, statement_keys
 from replay.errors import NotFoundError, UsageError
 from replay.tree import Checkpoint
 
 __all__ = ["Receipts", "read_receipts"]
 
 _OVER = "verified replay"
+_BEFORE = "before its key was revoked, as a head of the log that lies elsewhere shows"
 
 
 class Receipts(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,24 +37,43 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[tuple[str, bytes], ...] = ()
     keys: tuple[NamedKey, ...] = ()
 
-    def facts(self, checkpoint: Checkpoint) -> tuple[SignatureFact, ...]:
+    def facts(
+        self, checkpoint: Checkpoint, earlier: EarlierSigning = never
+    ) -> tuple[SignatureFact, ...]:
         """Say what the receipts are worth for a run.
 
         Args:
             checkpoint: of the run, computed from the records at hand.
+            earlier: whether somebody saw that a key signed something before it was revoked.
         """
         if not self.files:
             return ()
-        known: dict[str, NamedKey] = {
-            each.public.keyid: each for each in (*trusted_keys(), *self.keys)
-        }
-        keys: list[PublicKey] = [each.public for each in known.values()]
+        trusted = statement_keys(self.keys)
+        known = {each.public.keyid: each for each in (*trusted.counting, *trusted.revoked)}
+        keys = [each.public for each in trusted.counting]
+        revoked = [each.public for each in trusted.revoked]
         facts: list[SignatureFact] = []
         for file, data in self.files:
-            for found in check_receipts(data, keys, checkpoint):
+            pairs = zip(
+                check_receipts(data, keys, checkpoint),
+                check_receipts(data, revoked, checkpoint),
+                strict=True,
+            )
+            for found, before in pairs:
+                if found.verdict == "untrusted" and before.verdict == "signed":
+                    counts = tuple(key for key in before.signers if earlier(key, before.identity))
+                    if counts:
+                        facts += [
+                            SignatureFact(known[key].name, "good", _OVER, _BEFORE, key)
+                            for key in counts
+                        ]
+                        continue
                 names = [known[signer].name for signer in found.signers]
                 if found.verdict == "signed":
-                    facts += [SignatureFact(name, "good", _OVER) for name in names]
+                    facts += [
+                        SignatureFact(known[signer].name, "good", _OVER, key=signer)
+                        for signer in found.signers
+                    ]
                     continue
                 said, signer = f"{file}: {found.message}", ", ".join(names) or "somebody"
                 if found.verdict == "untrusted":
@@ -64,9 +84,14 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
 
     def unmet(self, facts: Iterable[SignatureFact]) -> list[str]:
         """Return the options of which not all that was named holds."""
-        receipts = [each.outcome for each in facts if each.over == _OVER]
+        given = tuple(facts)
+        receipts = [each.outcome for each in given if each.over == _OVER]
         good = bool(receipts) and set(receipts) == {"good"}
-        return ["--receipt"] if self.files and not good else []
+        missing = ["--receipt"] if self.files and not good else []
+        signed = {each.key for each in given if each.outcome == "good"}
+        if self.keys and not signed & {each.public.keyid for each in self.keys}:
+            missing.append("--key")
+        return missing
 
 
 def read_receipts(files: Sequence[Path], keys: Sequence[str]) -> Receipts:

@@ -81,8 +81,10 @@ def report_recording(
     if not isinstance(recorded, Recorded):
         say(
             "ritornello: the program's process ended without returning to the engine; its run stays"
-            " open",
+            " open, and can be resumed",
             f"  where: {inert(str(workspace))}; `ritornello verify --workspace` names such runs",
+            "  try: `ritornello resume RUN` lets it go on where its record ends;"
+            " `ritornello runs` lists it",
         )
         if as_json:
             emit_json(verb, {"run": None, "reason": "open", "exit_code": outcome.exit_code})

@@ -214,12 +214,8 @@ def _judged(
 
     try:
         admission = admit_run(run, workspace, directory or Path.cwd(), policy)
-        refuse_foreign_command(
-            run,
-            workspace,
-            directory or Path.cwd(),
-            allowed=allow_command,
-            conditions=admission.conditions,
+        allow = refuse_foreign_command(
+            run, workspace, directory or Path.cwd(), allowed=allow_command
         )
         kept: Path | None = None
         if keep:
@@ -233,6 +229,7 @@ def _judged(
             out=out,
             output_to_stderr=as_json,
             conditions=admission.conditions,
+            allow=allow,
         )
     except BrokenPipeError:
         raise

@@ -252,15 +252,23 @@ def search_bundle(path: Path, reader: LogReader, search: Search) -> Iterator[Fou
                 continue
             with members.open(member) as stream:
                 data = stream.read(_PIECE_BYTES)
-            for start, stop, variable in search.spans(data):
-                yield Found(
-                    subject=str(path),
-                    what="shape" if variable is None else "value",
-                    variable=variable,
-                    length=stop - start,
-                    offset=start,
-                    member=member.filename,
-                )
+            # A statement's payload is base64.
+            seen: set[bytes] = set()
+            for view in views_of(data):
+                for start, stop, variable in search.spans(view.data):
+                    text = view.data[start:stop]
+                    if text in seen:
+                        continue
+                    seen.add(text)
+                    yield Found(
+                        subject=str(path),
+                        what="shape" if variable is None else "value",
+                        variable=variable,
+                        length=stop - start,
+                        offset=start,
+                        member=member.filename,
+                        decoded=" ".join(view.how) or None,
+                    )
 
 
 class _Payloads:

@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from attestations.errors import AttestationError
-from attestations.verdicts import parse_requirements
+from attestations.verdicts import AnchorFact, parse_requirements
 from orchestrator.cli.anchoring import read_anchors
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
 from orchestrator.cli.exit_codes import ExitCode
@@ -72,7 +72,11 @@ def verify(
     ] = None,
     log_keys: Annotated[
         list[str] | None,
-        typer.Option("--log-key", metavar="VKEY|FILE", help="A key that signs this log's head."),
+        typer.Option(
+            "--log-key",
+            metavar="VKEY|FILE",
+            help="The note key, not the .pub file, of a key that signs this log's head.",
+        ),
     ] = None,
     witnesses: Annotated[
         list[str] | None,
@@ -152,10 +156,12 @@ def verify(
         receipts=read_receipts(receipts or [], keys or []),
     )
     if runs and len(runs) == 1 and is_proof(runs[0]):
-        if require or tsa_roots or witnesses or trusted_root or receipts:
+        if require or tsa_roots or witnesses or trusted_root or receipts or keys:
             raise UsageError("a proof is of one event", hint="--log-key and --pin are about it")
         return verify_proof(runs[0], demands.anchors, as_json=as_json)
     names = expanded(runs or [])
+    if every or (names and (names != runs or len(names) > 1)):
+        demands = msgspec.structs.replace(demands, pins="none" if every else "any")
     if names and names == runs and len(names) == 1:
         return _verify_run(names[0], workspace, demands, as_json=as_json)
     if names:
@@ -174,12 +180,15 @@ def verify(
 def _verify_all(place: Workspace, demands: Demands, *, as_json: bool) -> int:
     found, workspace = verify_workspace(place, demands)
     codes = [_workspace_code(found, workspace)]
+    anchors = [*workspace.anchors]
     results: list[dict[str, object]] = []
     runs = [run.run for run in place.runs() if run.present]
     for name in [*runs, *found.unnamed]:
         verified = verify_stored(place, place.path / "runs" / name, demands)
         codes.append(code_of_verdicts(verified))
         results.append({"run": name, **run_fields(verified, demands), **verified.beside})
+        anchors += verified.anchors
+    codes += _unpinned(anchors, demands)
     if as_json:
         about = _workspace_fields(found, workspace, demands)
         emit_json("verify", {"subject": "all", "workspace": about, "runs": results})
@@ -198,6 +207,7 @@ def _verify_several(
 ) -> int:
     codes: list[int] = []
     results: list[dict[str, object]] = []
+    anchors: list[AnchorFact] = []
     for name in names:
         try:
             found = verify_run(name, workspace, demands)
@@ -210,6 +220,7 @@ def _verify_several(
             results.append({"subject": name, "exit_code": code, "trouble": lines})
             continue
         checked = found.check
+        anchors += found.anchors
         codes.append(code_of_verdicts(found))
         fields = {"bundle": found.identity, **run_fields(found, demands), **found.beside}
         results.append({"subject": name, "exit_code": codes[-1], **fields})
@@ -221,10 +232,19 @@ def _verify_several(
             _print_problems(found, 1)
             for line in unmet_lines(found) if codes[-1] else ():
                 emit(line)
+    codes += _unpinned(anchors, demands)
     answer = worst(codes)
     if as_json:
         emit_json("verify", {"subject": "several", "exit_code": answer, "results": results})
     return answer
+
+
+def _unpinned(anchors: Sequence[AnchorFact], demands: Demands) -> list[int]:
+    """Say which pins none of several logs is what they pin, and return the code for it."""
+    left = demands.anchors.unpinned(anchors)
+    for name in left:
+        say(f"required      not so: --pin {inert(name)}, which holds for none of these")
+    return [ExitCode.DIFFERENT] if left else []
 
 
 def _verify_run(run: str, workspace: Path, demands: Demands, *, as_json: bool) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -27,6 +27,7 @@ from attestations.verdicts import (
 from orchestrator.cli.anchoring import Anchors, anchor_facts
 from orchestrator.cli.authenticity import note_facts, statement_facts
 from orchestrator.cli.beside import beside_fields, beside_lines
+from orchestrator.cli.earlier import EarlierSigning, earlier_signing, never
 from orchestrator.cli.erasures import (
     erasure_fields,
     erasure_lines,
@@ -62,12 +63,14 @@ class Demands(msgspec.Struct, frozen=True, kw_only=True):
         anchors: what it has from elsewhere.
         keyless: whom it believes to sign without a key.
         receipts: of replays, and keys for statements, that it named.
+        pins: how many of the pins have to hold for a log.
     """
 
     requirements: Requirements
     anchors: Anchors
     keyless: KeylessTrust = KeylessTrust()
     receipts: Receipts = Receipts()
+    pins: Literal["all", "any", "none"] = "all"
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         judgement: whether what is required holds.
         run: the check of a run's records; None for the workspace.
         identity: of a bundle: hex SHA-256 of its manifest, empty if it cannot be read.
+        anchors: how its head compares with what is known from elsewhere.
         beside: what lies beside a bundle's run, and what was erased of a run, by whom and why.
         beside_lines: the same for people.
     """
@@ -86,6 +90,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     judgement: Judgement
     run: RunCheck | None = None
     identity: str | None = None
+    anchors: tuple[AnchorFact, ...] = ()
     beside: dict[str, object] = {}
     beside_lines: tuple[str, ...] = ()
 
@@ -137,7 +142,8 @@ def verify_stored(place: Workspace, directory: Path, demands: Demands) -> Verifi
                 signatures = attached.signatures if unchanged else ()
                 statements = attached.statements
             statements = (*statements, *kept_time_stamps(directory, now))
-        found = _concluded(watched, checked, now, signatures, statements, demands)
+        earlier = earlier_signing(place, directory.name, demands.anchors)
+        found = _concluded(watched, checked, now, signatures, statements, demands, earlier)
         erasures, erased = erasures_here(place, directory.name), checked.holes.erased
         return msgspec.structs.replace(
             found,
@@ -200,6 +206,7 @@ def _concluded(
     signatures: Sequence[NoteSignature],
     statements: Sequence[Statement],
     demands: Demands,
+    earlier: EarlierSigning = never,
 ) -> Verified:
     """Conclude from a finished check; `now` is computed from, or was compared with, its records."""
     anchors: tuple[AnchorFact, ...] = ()
@@ -210,8 +217,8 @@ def _concluded(
         keyless, signed_times = keyless_facts(now, statements, demands.keyless)
         signed = (
             *note_facts(now, signatures, given.log_keys, given.witnesses),
-            *statement_facts(now, statements, demands.receipts.keys),
-            *demands.receipts.facts(now),
+            *statement_facts(now, statements, demands.receipts.keys, earlier),
+            *demands.receipts.facts(now, earlier),
             *keyless,
         )
         stamps = [each.data for each in statements if each.media_type == TIME_STAMP]
@@ -237,15 +244,15 @@ def _concluded(
 def _judged(facts: Facts, demands: Demands) -> Verified:
     verdicts = judge(facts)
     judgement = demands.requirements.check(verdicts)
-    named = demands.anchors.unmet(facts.anchors, verdicts.anchoring.states)
-    if demands.anchors.log_keys and verdicts.authenticity.value != "signed":
+    named = demands.anchors.unmet(facts.anchors, verdicts.anchoring.states, demands.pins)
+    if demands.anchors.signed_by_none(facts.signatures):
         named.append("--log-key")
     named += demands.keyless.unmet(facts.signatures)
     named += demands.receipts.unmet(facts.signatures)
     if named:
         outcome = "absent" if judgement.outcome == "held" else judgement.outcome
         judgement = Judgement(outcome, (*judgement.unmet, *named))
-    return Verified(verdicts=verdicts, judgement=judgement)
+    return Verified(verdicts=verdicts, judgement=judgement, anchors=facts.anchors)
 
 
 def _unreadable(error: IntegrityError, demands: Demands, identity: str | None = None) -> Verified:

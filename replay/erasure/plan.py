@@ -38,7 +38,9 @@ _OF_A_RUN: Final = frozenset({ATTACHED_NAME, HEAD_NAME, LOCK_NAME, LOG_NAME, f"{
 _OF_THE_WORKSPACE: Final = frozenset(
     {"head", "runs", "replays", "workspace.log", ".gitignore", CATALOGUE_NAME}
 )
-_FILE_BYTES_MAX: Final = 64 << 20
+_WINDOW_BYTES: Final = 64 << 20
+#: What stands across the end of a window is found in the next one.
+_OVERLAP_BYTES: Final = 1 << 20
 
 
 def plan_erasure(
@@ -166,7 +168,7 @@ def _copied(
         streams = found.streams
         shared = {n for n in streams.sizes if streams.commitments[n] in gone}
         if not shared:
-            return None, bool(found.parts)
+            return None, bool(found.parts) or any(_holding(directory, passages))
         root, size = _sealed(store, directory)
     finally:
         store.close()
@@ -195,13 +197,16 @@ def _kept_replays(
 
 def _side_files(directory: Path, passages: Sequence[Passages]) -> Iterator[str]:
     """Yield what goes from a run's directory: files that hold the words, and all scratch space."""
+    scratch = [name for name in ("erasing", "tmp") if (directory / name).exists()]
+    yield from sorted({*scratch, *_holding(directory, passages)})
+
+
+def _holding(directory: Path, passages: Sequence[Passages]) -> Iterator[str]:
+    """Yield what beside the store of a run holds the words."""
     for path in sorted(directory.iterdir()):
-        if path.name in {"erasing", "tmp"}:
+        ours = path.name in _OF_A_RUN and path.name != ATTACHED_NAME
+        if not ours and any(_holds(file, passages) for file in _files_of(path)):
             yield path.name
-        elif path.name == ATTACHED_NAME or path.name not in _OF_A_RUN:
-            files = [path] if path.is_file() else sorted(path.rglob("*"))
-            if any(file.is_file() and _holds(file, passages) for file in files):
-                yield path.name
 
 
 def _refuse_held(place: Workspace, plans: Sequence[RunPlan]) -> None:
@@ -257,12 +262,23 @@ def _in_the_log(
 
 
 def _refuse_foreign(place: Workspace, passages: Sequence[Passages]) -> None:
-    """Refuse where a file that is none of the workspace's holds the words."""
-    for path in sorted(place.path.iterdir()):
-        if path.name in _OF_THE_WORKSPACE or path.name.startswith(CATALOGUE_NAME):
-            continue
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file() and _holds(file, passages):
+    """Refuse where a file that is none of the workspace's, nor of a run, holds the words."""
+    strange = [
+        path
+        for path in sorted(place.path.iterdir())
+        if path.name not in _OF_THE_WORKSPACE and not path.name.startswith(CATALOGUE_NAME)
+    ]
+    for area in ("runs", "replays"):
+        known = {
+            name
+            for name in directories_in(place.path / area)
+            if (place.path / area / name / LOG_NAME).is_file()
+        }
+        found = sorted((place.path / area).iterdir()) if (place.path / area).is_dir() else []
+        strange += [path for path in found if path.name not in known]
+    for path in strange:
+        for file in _files_of(path):
+            if _holds(file, passages):
                 raise ErasureError(
                     "a file that is none of the workspace's holds the words",
                     where=str(file),
@@ -270,9 +286,20 @@ def _refuse_foreign(place: Workspace, passages: Sequence[Passages]) -> None:
                 )
 
 
+def _files_of(path: Path) -> list[Path]:
+    found = [path] if path.is_file() else sorted(path.rglob("*"))
+    return [file for file in found if file.is_file()]
+
+
 def _holds(file: Path, passages: Sequence[Passages]) -> bool:
     with file.open("rb") as stream:
-        return _stands_in(stream.read(_FILE_BYTES_MAX), passages)
+        data = stream.read(_WINDOW_BYTES)
+        while data:
+            if _stands_in(data, passages):
+                return True
+            more = stream.read(_WINDOW_BYTES)
+            data = data[-_OVERLAP_BYTES:] + more if more else b""
+    return False
 
 
 def _stands_in(data: bytes, passages: Sequence[Passages]) -> bool:

@@ -123,6 +123,7 @@ def launch_replay(
     output_to_stderr: bool = False,
     surroundings: Surroundings = _HERE,
     conditions: Conditions = Conditions(),  # noqa: B008 - it is frozen
+    allow: Callable[[RunStarted], None] = lambda _: None,
 ) -> LaunchedProgram:
     """Replay a run in a child process, with the code on disk.
 
@@ -136,6 +137,8 @@ def launch_replay(
         output_to_stderr: let the program's standard output go to standard error.
         surroundings: how the child's process differs from this one.
         conditions: what was decided about record and program beforehand.
+        allow: is shown what the record would start, as it was read to start it, and refuses that
+            by what it raises.
 
     Raises:
         NotFoundError: there is no such run, or its program is not there.
@@ -151,6 +154,7 @@ def launch_replay(
             return LaunchedProgram(exit_code=0, answer=Replayed(report=report))
     finally:
         reader.close()
+    allow(started)
     place = (directory or Path.cwd()).absolute()
     if not place.is_dir():
         raise NotFoundError("there is no such directory", where=str(place))
@@ -221,6 +225,15 @@ def launch_task(
         raise UsageError(
             "PYTHONINSPECT would make the end of the program a prompt, which cannot be repeated",
             hint="unset it",
+        )
+    path = os.environ.get("PYTHONPATH", "")
+    relative = [entry for entry in path.split(os.pathsep) if not Path(entry).is_absolute()]
+    if task.conditions.code is not None and path and relative:
+        raise UsageError(
+            "PYTHONPATH names the directory that the program starts in, where Python would run what"
+            " no policy was asked about",
+            where=path,
+            hint="give it absolute paths only, and no empty ones",
         )
     python = sys.executable
     flags: tuple[str, ...] = ()

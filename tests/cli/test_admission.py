@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from replay.bundle import Statement, rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE
-from replay.errors import CodeRefusedError, IntegrityError
+from replay.errors import CodeRefusedError, IntegrityError, UsageError
 from replay.session.command_line import parse_command
 from replay.session.conditions import Conditions
 from replay.session.launcher import launch_recording, launch_replay, launch_task
@@ -252,6 +253,30 @@ def test_a_program_that_is_swapped_after_the_decision_does_not_run(guarded, capf
 
     assert capfd.readouterr().out == ""
     assert _files(guarded) == before
+
+
+@pytest.mark.parametrize("path", [".", ":/else/where", "/else/where:beside", ":"])
+def test_a_path_that_leads_into_the_programs_directory_is_refused(guarded, monkeypatch, path):
+    """Python would run a `sitecustomize` there, before the engine is up."""
+    guarded.write("sitecustomize.py", "open('ran', 'a').close()\n")
+    decided = Conditions(code=("0" * 64,))
+    monkeypatch.setenv("PYTHONPATH", path)
+
+    with contextlib.chdir(guarded.path), pytest.raises(UsageError, match="PYTHONPATH"):
+        program = parse_command([sys.executable, "agent.py"])
+        launch_recording(program, guarded.path / ".ritornello", conditions=decided)
+
+    assert not (guarded.path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["ritornello.policy.toml", "agent.py.intoto.jsonl"])
+def test_a_pipe_in_place_of_a_file_of_the_projects_is_refused_without_waiting(guarded, name):
+    os.mkfifo(guarded.path / name)
+
+    refused = guarded.look("record", "--", "python", "agent.py")
+
+    assert refused.code == 4
+    assert "it is no file" in refused.err
 
 
 def test_an_expired_policy_lets_nothing_run(guarded, anna, monkeypatch):

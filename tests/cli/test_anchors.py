@@ -169,6 +169,52 @@ def test_a_pin_of_another_log_does_not_stand_for_this_one(place, recorded):
     assert (code, word, report["unmet"]) == (1, "none", ["--pin"])
 
 
+def test_each_of_several_pins_must_hold(place, recorded):
+    export(small_entries(), place.path / "run.ritornello")
+    export(forged(), place.path / "elsewhere.ritornello")
+    shutil.copy(recorded.path / "run.ritornello", place.path / "other.ritornello")
+    for name in ("run", "other"):
+        place.look("pin", f"{name}.ritornello", "--write", f"{name}.note")
+    pins = ("--pin", "run.note", "--pin", "other.note", "--no-memory")
+
+    one = verify(place, "run.ritornello", *pins)
+    both = place.look("verify", "run.ritornello", "other.ritornello", *pins)
+    unused = place.look("verify", "run.ritornello", "run.ritornello", *pins)
+
+    assert (one[0], one[1], one[2]["unmet"]) == (1, "pinned", ["--pin"])
+    assert (both.code, unused.code) == (0, 1)
+    assert "--pin other.note, which holds for none" in unused.err
+
+
+def test_who_was_seen_first_stays_and_is_told_of_the_contradiction(place):
+    export(small_entries(), place.path / "run.ritornello")
+    export(forged(), place.path / "forged.ritornello")
+
+    def said(name):
+        code, _, report = verify(place, name)
+        findings = report["verdicts"]["anchoring"]["findings"]
+        return code, " ".join(each["message"] for each in findings)
+
+    verify(place, "run.ritornello")
+    late, first = said("forged.ritornello"), said("run.ritornello")
+
+    assert late[0] == 3
+    assert "which of the two is true it cannot tell" in late[1]
+    assert first[0] == 0
+    assert "another head was shown here, which cannot be true beside this one" in first[1]
+
+
+def test_a_pin_is_not_written_through_a_link_that_lies_in_wait(place):
+    export(small_entries(), place.path / "run.ritornello")
+    victim = place.write("victim", "mine")
+    (place.path / ".run.note.new").symlink_to(victim)
+
+    assert place.look("pin", "run.ritornello", "--write", "run.note").code == 0
+
+    assert (place.path / "victim").read_text() == "mine"
+    assert (place.path / "run.note").read_bytes() == head_of(small_entries()).body()
+
+
 def test_the_workspace_log_is_pinned_without_a_run(recorded, tmp_path):
     note = tmp_path / "workspace.note"
 

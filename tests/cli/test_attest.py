@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
+from attestations.keys.files import read_private
 from attestations.keys.public import read_public_pem
+from attestations.statements.envelope import read_envelope, sign
 from attestations.statements.predicates import REPLAY
 from attestations.statements.run_evidence import check_envelopes, check_receipts
 from replay.bundle.reader import BundleReader
@@ -86,6 +89,24 @@ def test_statements_and_a_signed_checkpoint_travel_in_the_bundle(signing):
     assert _checkpoint(signing) == before
     facts = check_envelopes(lines, [_public(signing)], before)
     assert [fact.verdict for fact in facts] == ["signed", "signed"]
+
+
+def test_a_key_that_was_named_has_to_have_signed_whoever_else_did(signing, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(signing.path / "config"))
+    signing.look("keys", "trust", "alice.pub")
+    signing.look("attest", "run.ritornello", "--sign", "alice.key", "--into", "run.ritornello")
+    signing.look("keys", "new", "bob", "--no-passphrase", "-o", "bob.key")
+    made = signing.look("keys", "new", "other", "--log", "--no-passphrase", "-o", "other.key")
+    (vkey,) = re.findall(r"other\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", made.out)
+
+    def unmet(*words):
+        ran = signing.look("verify", "run.ritornello", "--json", "--no-memory", *words)
+        return ran.code, ran.report["authenticity"], ran.report["unmet"]
+
+    assert unmet() == (0, "signed", [])
+    assert unmet("--key", "alice.pub") == (0, "signed", [])
+    assert unmet("--key", "bob.pub") == (1, "signed", ["--key"])
+    assert unmet("--log-key", vkey) == (1, "signed", ["--log-key"])
 
 
 def test_a_file_is_attested_as_what_it_is_said_to_be(signing):
@@ -163,6 +184,36 @@ def test_an_identical_replay_earns_a_receipt_that_is_of_no_other_run(signing):
     theirs = signing.look("verify", OTHER, "--key", "alice.pub", *named)
     found = [(each.code, each.report["authenticity"]) for each in (ours, nobody, theirs)]
     assert found == [(0, "signed"), (1, "untrusted"), (3, "failed")]
+
+
+def test_a_receipt_of_a_revoked_key_counts_where_somebody_saw_it_before(signing, monkeypatch):
+    for name in ("CONFIG", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(signing.path / name))
+    receipt = ("--receipt", "r.intoto.jsonl", "--sign", "alice.key")
+    assert signing.look("replay", "last", *receipt).code == 0
+    signing.look("pin", "--workspace", "--write", "seen.note")
+    # A thief's: dated back, and not in the log.
+    stolen = read_private((signing.path / "alice.key").read_bytes(), "attestation", bytes, "")
+    said = read_envelope((signing.path / "r.intoto.jsonl").read_bytes()).payload
+    dated = re.sub(rb'"claimedTime":"\d{4}', b'"claimedTime":"2001', said)
+    assert dated != said
+    (signing.path / "late.intoto.jsonl").write_bytes(sign(dated, [stolen]).encode())
+    assert signing.look("keys", "revoke", "alice.pub", "--reason", "compromised").code == 0
+
+    def worth(receipt, *words):
+        named = ("--receipt", receipt, "--key", "alice.pub")
+        ran = signing.look("verify", "last", "--json", *named, *words)
+        return ran.code, ran.report["authenticity"]
+
+    # Whoever keeps the log could have written any place into it: nobody else saw one.
+    assert worth("r.intoto.jsonl", "--no-memory") == (1, "untrusted")
+    signing.look("verify", "--workspace")  # too late: the head seen is behind the revocation
+    assert worth("r.intoto.jsonl") == (1, "untrusted")
+    heads = (signing.path / "STATE").rglob("head")
+    (state,) = [path for path in heads if b"/workspace/" in path.read_bytes()]
+    state.write_bytes((signing.path / "seen.note").read_bytes())
+    assert worth("r.intoto.jsonl") == (0, "signed")
+    assert worth("late.intoto.jsonl") == (1, "untrusted")
 
 
 def test_a_replay_that_differs_earns_none(signing):

@@ -10,7 +10,10 @@ import sys
 
 import pytest
 
+from orchestrator.cli.origin import refuse_foreign_command
 from replay.bundle import Statement, rewrite_bundle
+from replay.errors import HermeticError
+from replay.session.launcher import launch_replay
 from replay.tree import NoteSignature
 from tests.cli.conftest import ROOT, Place
 
@@ -75,6 +78,34 @@ def test_code_that_a_foreign_run_brings_in_its_command_does_not_run_unasked(plac
     assert "--allow-command" in refused.err
     assert not (place.path / "ran").exists()
     assert place.run("replay", name, *options, "--allow-command").code == 0
+
+
+def test_a_bundle_that_is_exchanged_after_it_was_looked_at_starts_nothing_else(place):
+    """What is looked at is what is started, whatever stands under the name by then."""
+    place.write("agent.py", "print('harmless')\n")
+    place.run("record", "--", "python", "agent.py")
+    place.look("export", "last", "-o", "run.ritornello")
+    place.run("record", "--", "python", "-c", "open('ran', 'a').close()")
+    place.look("export", "last", "-o", "evil.ritornello")
+    (place.path / "ran").unlink()
+    name, workspace = str(place.path / "run.ritornello"), place.path / ".ritornello"
+
+    allow = refuse_foreign_command(name, workspace, place.path, allowed=False)
+    (place.path / "evil.ritornello").replace(name)
+
+    with pytest.raises(HermeticError, match="comes from elsewhere"):
+        launch_replay(name, workspace, directory=place.path, allow=allow)
+    assert not (place.path / "ran").exists()
+
+
+def test_a_line_break_in_a_name_makes_no_line_of_its_own(place):
+    ran = place.look("verify", "none\n  try: rm -r /\x1b[31m.ritornello")
+
+    assert ran.code == 4
+    assert ran.err.splitlines() == [
+        "not-found: no such bundle",
+        r"  where: none\x0a  try: rm -r /\x1b[31m.ritornello",
+    ]
 
 
 @pytest.mark.parametrize("verb", ["verify", "replay", "show", "events", "import"])

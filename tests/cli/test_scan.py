@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import zipfile
 
 import pytest
 
 from orchestrator.cli import secret_search
 from orchestrator.cli.secret_search import Search, search_file
+from replay.bundle.reader import BundleReader
+from replay.bundle.statements import DSSE_ENVELOPE, Statement
+from replay.bundle.writer import write_bundle
 from tests.support.chats import record_chat
 
 PLANTED = "sk-ant-api03-" + "Zq7" * 30
@@ -157,3 +161,24 @@ def test_a_secret_in_a_compressed_member_of_a_file_is_found(tmp_path, recorded):
 
     assert recorded.look("scan", file).code == 1
     assert "(zip)" in recorded.look("scan", file).out
+
+
+def test_a_secret_in_a_statement_beside_the_run_is_found(tmp_path, recorded):
+    said = base64.b64encode(json.dumps({"note": PLANTED}).encode()).decode()
+    envelope = json.dumps({"payload": said, "payloadType": "text/plain", "signatures": []})
+    file = tmp_path / "said.ritornello"
+    with BundleReader.open(recorded.path / "run.ritornello") as reader:
+        write_bundle(
+            reader,
+            file,
+            checkpoint=reader.checkpoint,
+            sealed=True,
+            engine=reader.manifest.engine,
+            statements=(Statement(media_type=DSSE_ENVELOPE, data=envelope.encode()),),
+        )
+
+    ran = recorded.look("scan", file, "--json")
+
+    (found,) = ran.report["found"]
+    assert (ran.code, found["decoded"], PLANTED[13:] in ran.out) == (1, "base64", False)
+    assert found["member"].startswith("statements")

@@ -4,6 +4,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from attestations.checkpoints import VerifierKey, cosign_checkpoint, sign_checkpoint
+from attestations.keys.public import PublicKey
+from attestations.keys.trust import Revocation, Trust, write_trust
 from replay.events.kinds import CaptureGap, EffectCancelled, EffectReturned, EffectStarted, RunEnded
 from replay.tree import NoteSignature
 from tests.contract.entries import Chain, _json
@@ -157,6 +159,22 @@ def test_a_signature_counts_under_a_named_key_only(place):
     assert (unnamed, said["authenticity"]) == (0, "untrusted")
     assert (named, report["authenticity"]) == (0, "signed")
     assert (other, missing["authenticity"], missing["unmet"]) == (1, "untrusted", ["--log-key"])
+
+
+def test_a_log_key_that_was_revoked_counts_for_nobody_who_names_it(place, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place.path / "config"))
+    key = PublicKey.from_raw(LOG_KEY.public_key)
+    assert PublicKey.from_spki(key.spki) == key
+    revoked = Revocation(keyid=key.keyid, origin="ritornello/workspace/A", reason="lost", size=3)
+    signed(place.path / "run.ritornello", cosigned=0)
+
+    def worth():
+        code, report = verify(place, "--log-key", LOG_KEY.text(), "--no-memory")
+        return code, report["authenticity"]
+
+    assert worth() == (0, "signed")
+    write_trust(place.path / "config" / "ritornello" / "trust.json", Trust(revoked=(revoked,)))
+    assert worth() == (1, "untrusted")
 
 
 def test_a_key_may_stand_in_a_file(place):

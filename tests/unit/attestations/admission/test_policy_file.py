@@ -130,3 +130,8 @@ def test_two_names_of_one_key_are_one_signer_for_a_threshold():
 def test_bytes_that_are_no_text_are_refused():
     with pytest.raises(PolicyError, match="no TOML"):
         read_policy(b"\xff\xfe", "policy.toml")
+
+
+def test_a_key_of_very_many_parts_is_refused_before_it_is_parsed():
+    with pytest.raises(PolicyError, match="more than 100 dots"):
+        read_policy(b"a." * 100_000 + b"b = 1\n", "policy.toml")

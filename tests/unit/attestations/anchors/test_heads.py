@@ -55,6 +55,20 @@ def test_what_contradicts_a_head_is_kept_beside_it_and_never_in_its_place(memory
     assert see(memory, later).kept == sighting.kept
 
 
+def test_who_was_first_is_told_that_it_was_contradicted_since(memory):
+    see(memory, LEAVES[:5])
+    see(memory, LEAVES[:3])
+
+    before = see(memory, LEAVES[:5])
+    see(memory, FORGED)
+    after = see(memory, LEAVES[:5])
+
+    # An earlier head of the same log contradicts nothing; another log in its place does.
+    assert (before.comparison, before.contradicted) == ("same", False)
+    assert (after.comparison, after.contradicted) == ("same", True)
+    assert see(memory, LEAVES).contradicted
+
+
 def test_logs_do_not_share_what_is_known_of_them(memory):
     see(memory, LEAVES, "ritornello/run/A")
 
@@ -96,7 +110,7 @@ def test_a_memory_that_cannot_be_written_still_compares(memory, tmp_path, monkey
     def refuse(path, data):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(heads_module, "_write", refuse)
+    monkeypatch.setattr(heads_module, "write_whole", refuse)
 
     forked, grown = see(memory, FORGED), see(memory, LEAVES)
 

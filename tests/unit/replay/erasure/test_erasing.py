@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator.cli.exchange_texts import ExchangeTexts
 from orchestrator.dialects.anthropic import dialect
+from replay.erasure import plan as plan_module
 from replay.erasure.erasing import carry_out
 from replay.erasure.passages import Passages
 from replay.erasure.plan import plan_erasure
@@ -294,6 +295,32 @@ def test_a_foreign_file_in_the_workspace_with_the_words_is_refused_by_name(works
 
     assert refused.value.where.endswith("copy.txt")
     assert checked(workspace).holes.erased == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["runs/copy.txt", "runs/01DEAD/log.duckdb.wal", "replays/half/x.tmp", "head.new"]
+)
+def test_what_a_crash_left_of_the_words_in_no_run_at_all_is_refused_by_name(workspace, name):
+    left = workspace / name
+    left.parent.mkdir(parents=True, exist_ok=True)
+    left.write_text(SENTENCE)
+
+    with pytest.raises(ErasureError) as refused:
+        erase(workspace, words())
+
+    assert refused.value.where.endswith(name)
+    assert checked(workspace).holes.erased == 0
+
+
+def test_words_far_into_a_large_file_are_found(workspace, monkeypatch):
+    monkeypatch.setattr(plan_module, "_WINDOW_BYTES", 1000)
+    monkeypatch.setattr(plan_module, "_OVERLAP_BYTES", 500)
+    directory = Workspace.open(workspace).run_directory("last")
+    (directory / "stderr").write_bytes(b"." * 1990 + SENTENCE.encode() + b"." * 1990)
+
+    erase(workspace, words())
+
+    assert not (directory / "stderr").exists()
 
 
 def test_what_only_a_reading_of_the_exchange_shows_takes_the_whole_response(workspace):
