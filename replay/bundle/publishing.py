@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -46,9 +47,24 @@ class BundleSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def publish(
-    spool: Spool, target: Path, *, checkpoint: Checkpoint, sealed: bool, engine: str
+    spool: Spool,
+    target: Path,
+    *,
+    checkpoint: Checkpoint,
+    sealed: bool,
+    engine: str,
+    before: Callable[[str], None] | None = None,
 ) -> BundleSummary:
     """Write the manifest over what was spooled, and all of it to ``target``.
+
+    Args:
+        spool: the members.
+        target: the file to write.
+        checkpoint: of the run.
+        sealed: whether the run ends with its seal.
+        engine: version of the engine that writes.
+        before: is told the bundle's identity once it holds, before it appears; if it raises, no
+            bundle appears.
 
     Raises:
         BundleError: what was written does not hold; nothing has appeared.
@@ -66,18 +82,21 @@ def publish(
     )
     raw = encode_manifest(manifest)
     spool.pack(MANIFEST_NAME, raw)
-    verified, size_bytes = _publish(spool, target)
+    identity = identity_of(raw)
+    verified, size_bytes = _publish(spool, target, identity, before)
     return BundleSummary(
         path=target,
-        identity=identity_of(raw),
+        identity=identity,
         size_bytes=size_bytes,
         manifest=manifest,
         verified=verified,
     )
 
 
-def _publish(spool: Spool, target: Path) -> tuple[Verified, int]:
-    """Assemble beside the target, sync, verify, rename, sync the directory."""
+def _publish(
+    spool: Spool, target: Path, identity: str, before: Callable[[str], None] | None
+) -> tuple[Verified, int]:
+    """Assemble beside the target, sync, verify, tell, rename, sync the directory."""
     descriptor, name = tempfile.mkstemp(
         dir=target.parent, prefix=f".{target.name}.", suffix=".partial"
     )
@@ -90,6 +109,8 @@ def _publish(spool: Spool, target: Path) -> tuple[Verified, int]:
             size_bytes = out.tell()
         with BundleReader.open(partial, verify=False) as written:
             verified = written.verify()
+        if before is not None:
+            before(identity)
         partial.replace(target)
     except BaseException:
         partial.unlink(missing_ok=True)

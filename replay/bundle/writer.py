@@ -7,7 +7,7 @@ and the same bytes with the same zlib.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from replay.bundle.excerpts import excerpt_frames
@@ -39,6 +39,7 @@ def write_bundle(
     withheld: frozenset[int] = frozenset(),
     keep_salts: bool = False,
     formerly: Manifest | None = None,
+    before: Callable[[str], None] | None = None,
 ) -> BundleSummary:
     """Write a run to ``target``, replacing a file of that name; read it back before that.
 
@@ -56,6 +57,8 @@ def write_bundle(
             again. Whoever has a salt can try guesses of what was withheld.
         formerly: the manifest of the bundle that the run came in with: if every member comes out
             as it was, the bundle is that one, and names the engine that first wrote it.
+        before: is told the bundle's identity once it holds, before it appears; if it raises, no
+            bundle appears.
 
     Raises:
         BundleError: the log does not hold or exceeds a limit of the format; nothing is written.
@@ -73,7 +76,9 @@ def write_bundle(
         write_beside(members, excerpts, statements)
         if formerly is not None and formerly.members == members.members():
             engine = formerly.engine
-        return publish(members, target, checkpoint=checkpoint, sealed=sealed, engine=engine)
+        return publish(
+            members, target, checkpoint=checkpoint, sealed=sealed, engine=engine, before=before
+        )
 
 
 def write_beside(

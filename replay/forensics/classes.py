@@ -108,23 +108,25 @@ def classify(
         dependencies: names of distributions, or ``python``, whose version differs.
     """
     structure = _of_structure(divergence)
+    found = [] if structure is not None else _roles_in(divergence, roles)
+    also = tuple(dict.fromkeys(role for role in found if role is not None))
+    if source == "same":
+        # A changed prompt is then what somebody sees of it, and not what was changed.
+        seen = "" if structure is None else f"; {structure.reason}"
+        if dependencies:
+            names = ", ".join(dependencies[:4])
+            reason = f"the source is as recorded; another version: {names}{seen}"
+            return Judgement("dependency", "versions", reason, also)
+        reason = f"neither source nor versions changed: no door saw it{seen}"
+        return Judgement("uncaptured", "elimination", reason, also)
     if structure is not None:
         return structure
-    found = _roles_in(divergence, roles)
-    also = tuple(dict.fromkeys(role for role in found if role is not None))
-    if source == "same" and dependencies:
-        reason = f"the source is as recorded; another version: {', '.join(dependencies[:4])}"
-        return Judgement("dependency", "versions", reason, also)
     first = next((role for role in found if role is not None), None)
     if first is not None:
         rest = tuple(role for role in also if role != first)
         if divergence.recorded_kind == "RequestSent" and roles is not None:
             return Judgement(first, "dialect", f"so the dialect {dialect} reads the field", rest)
         return Judgement(first, "names", "so the name of the field says, which is a guess", rest)
-    if source == "same":
-        return Judgement(
-            "uncaptured", "elimination", "neither source nor versions changed: no door saw it"
-        )
     known = source == "changed"
     why = "the source changed" if known else "whether the source changed is not known"
     return Judgement("code", "elimination", f"{why}, and nothing more specific fits")

@@ -209,8 +209,6 @@ def _suggestion(sort: ChangeClass, divergence: Divergence, code: CodeFindings) -
     seq = divergence.seq
     changed = ", ".join(shlex.quote(change.path) for change in code.changes[:3])
     match sort:
-        case "prompt" | "tool schema" | "model" if code.state == "same":
-            return "the source is as recorded: look at what is read before, `ritornello events RUN`"
         case "prompt" | "tool schema" | "model":
             return f"if the change of the {sort} is meant, record the run again; if not, undo it"
         case "code":

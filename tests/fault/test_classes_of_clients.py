@@ -143,10 +143,15 @@ def mutants(place: Path, source: str, changes) -> dict:
     return paths
 
 
-def told(place: Path, replayed):
+def told(place: Path, replayed, mutant: Path):
     report = msgspec.convert(replayed.report, Report)
     assert (report.verdict, report.live_effects) == ("diverged", 0)
-    return report.divergence, explained(report, "last", place, place).divergence
+    recorded = (place / "agent.py").read_bytes()
+    try:  # whoever edits a program edits its file
+        (place / "agent.py").write_bytes(mutant.read_bytes())
+        return report.divergence, explained(report, "last", place, place).divergence
+    finally:
+        (place / "agent.py").write_bytes(recorded)
 
 
 @pytest.fixture(scope="module")
@@ -159,13 +164,13 @@ def openai_replays(tmp_path_factory):
     assert recorded.error == ""
     paths = mutants(place, OPENAI, CHANGES)
     found = replay_many([(path, recorded) for path in paths.values()], preload=("openai",))
-    return place, dict(zip(paths, found, strict=True))
+    return place, {key: (each, paths[key]) for key, each in zip(paths, found, strict=True)}
 
 
 @pytest.mark.parametrize(("sort", "name"), CHANGES, ids=lambda each: each.replace(" ", "-"))
 def test_a_change_of_a_request_of_the_openai_client_is_classed(sort, name, openai_replays):
     place, replays = openai_replays
-    divergence, explanation = told(place, replays[sort, name])
+    divergence, explanation = told(place, *replays[sort, name])
 
     assert explanation.sort == sort
     assert explanation.basis in {"dialect", "names"}
@@ -178,7 +183,7 @@ def test_a_change_of_a_request_of_the_openai_client_is_classed(sort, name, opena
 
 def test_a_prompt_of_the_openai_client_is_traced_to_the_answer_before(openai_replays):
     place, replays = openai_replays
-    _, explanation = told(place, replays["prompt", "template"])
+    _, explanation = told(place, *replays["prompt", "template"])
     fed = explanation.fed_by[0]
 
     assert fed.kind in {"ChunksReceived", "ResponseReceived"}
@@ -200,7 +205,7 @@ def test_a_divergence_inside_a_framework_names_the_users_line(tmp_path):
     paths = mutants(tmp_path, AGENT, AGENT_CHANGES)
     found = replay_many([(path, recorded) for path in paths.values()], preload=libraries)
     for (key, path), replayed in zip(paths.items(), found, strict=True):
-        divergence, explanation = told(tmp_path, replayed)
+        divergence, explanation = told(tmp_path, replayed, path)
         print(key, divergence, explanation, sep="\n")
         assert explanation.sort == key[0]
         line = AGENT_CHANGES[key][2]

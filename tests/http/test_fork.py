@@ -99,6 +99,9 @@ def test_one_prompt_of_three_is_edited_and_one_request_goes_out(tmp_path, provid
     replayed = scene.run("replay", fork["run"])
     assert replayed.code == 0, replayed.err
     assert replayed.out == forked.out
+    # The edited prompt is the first difference, not that the one is a fork of the other.
+    found = json.loads(look(tmp_path, "diff", parent["run"], fork["run"], "--json"))
+    assert found["first"]["class"] != "arguments", found["first"]
 
 
 @pytest.mark.full

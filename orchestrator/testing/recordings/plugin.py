@@ -51,6 +51,13 @@ from orchestrator.testing.recordings.unused import (
     closing_lines,
     unused,
 )
+from orchestrator.testing.recordings.vcr_marks import (
+    INI_VCR,
+    VCR_OPTION,
+    know_vcr_marks,
+    take_vcr_marks,
+    takes_vcr_marks,
+)
 
 _INI_MODE: Final = "ritornello_mode"
 _WORKER_OUTPUT: Final = "ritornello"
@@ -92,8 +99,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Delete recordings that no test uses. Only if whole directories were selected.",
     )
+    group.addoption(
+        "--ritornello-vcr",
+        dest=VCR_OPTION,
+        action="store_true",
+        help="Take tests marked `vcr` as marked `ritornello`; needs -p no:recording.",
+    )
     group.addoption("--ritornello-child", dest=CHILD_OPTION, default=None, help=argparse.SUPPRESS)
     parser.addini(_INI_MODE, "Mode where --ritornello is not given.", default="")
+    parser.addini(INI_VCR, "Whether --ritornello-vcr holds always.", type="bool", default=False)
     parser.addini(INI_DIRECTORY, "Name of the directory of recordings.", default=RECORDINGS)
 
 
@@ -109,6 +123,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "ritornello(name=None, mode=None): record the test's body once, replay it after that.",
     )
+    if takes_vcr_marks(config):
+        know_vcr_marks(config)
     chosen = config.getoption(MODE_OPTION) or config.getini(_INI_MODE) or default_mode(os.environ)
     config.stash[session_mode] = checked_mode(chosen, f"ini key {_INI_MODE}")
     directory = config.getini(INI_DIRECTORY)
@@ -129,6 +145,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     task = config.stash.get(_child, None)
     if task is not None:
         keep_only(task.node, items)
+    if takes_vcr_marks(config):
+        take_vcr_marks(items)
     owners: dict[str, str] = {}
     used = config.stash[_session].selection.used
     for item in items:

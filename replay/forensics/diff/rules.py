@@ -60,6 +60,7 @@ DEFAULT_RULES: Final = (
     ),
     "kind=RunStarted field=run",
     "kind=RunStarted field=seed",
+    "kind=RunStarted field=forked_from",
     "kind=RunStarted field=monotonic",
     "kind=RunStarted field=directory",
     "kind=RunStarted field=hash_seed",

@@ -14,8 +14,10 @@ import time
 from pathlib import Path
 
 from orchestrator.cli.__main__ import main as command
+from replay.errors import LogError
 from replay.events.payload import decode_payload
 from replay.log.duckdb_store import DuckDBStore
+from replay.log.lock import LOCK_NAME, RunLock
 from replay.sources.history import History
 
 ROOT = Path(__file__).parents[3]
@@ -75,7 +77,21 @@ class Scene:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate(timeout=20)
+        self._let_go()
         return process.returncode == -signal.SIGKILL
+
+    def _let_go(self):
+        """Wait for the locks of the killed: a process that dies closes its output before them."""
+        deadline = time.monotonic() + 60
+        for lock in self.path.glob(f".ritornello/runs/*/{LOCK_NAME}"):
+            while True:
+                try:
+                    RunLock.claim(lock.parent).release()
+                except LogError:
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+                else:
+                    break
 
     @property
     def run_directory(self):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cli.explanation import Explained, _on_disk, code_lines, divergence_lines
+from orchestrator.cli.explanation import Explained, code_lines, divergence_lines, on_disk
 from replay.events.code_kinds import CodeLoaded, SourceFile
 from replay.events.kinds import (
     EffectReturned,
@@ -150,7 +150,7 @@ def test_hostile_text_does_not_reach_the_terminal():
 def test_a_record_cannot_have_any_file_of_this_machine_read(path, tmp_path):
     (tmp_path / "secret.txt").write_text("x")
     (tmp_path / "in").mkdir()
-    assert _on_disk(tmp_path / "in", path) is None
+    assert on_disk(tmp_path / "in", path) is None
 
 
 def test_a_run_without_a_note_of_its_source_is_unknown():

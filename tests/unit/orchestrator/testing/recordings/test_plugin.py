@@ -356,6 +356,7 @@ def test_unmarked_tests_pay_nothing_and_import_nothing_of_the_engine(pytester):
                 "orchestrator.testing.recordings.process",
                 "orchestrator.testing.recordings.texts",
                 "orchestrator.testing.recordings.unused",
+                "orchestrator.testing.recordings.vcr_marks",
             ]
         """
     )
