@@ -75,7 +75,13 @@ _STATE_ROLES: Final[dict[str, FieldRole]] = {
     "parts": "prompt",
 }
 _INDEX: Final = re.compile(r"\[\d+\]")
-_CONTENT: Final = {"RequestSent": "body.", "EffectStarted": "arguments."}
+_CONTENT: Final = {
+    "RequestSent": "body.",
+    "EffectStarted": "arguments.",
+    "TaskSpawned": "arguments.",
+}
+#: Ends that every record has further on: who comes to one early left out what stands before it.
+_ENDS: Final = frozenset({"RunEnded", "TaskEnded"})
 #: Sources of readings that say how opening a file went.
 _DISK: Final = "disk."
 _POSITIONS: Final = ("header.", "marks")
@@ -160,6 +166,9 @@ def _of_structure(divergence: Divergence) -> Judgement | None:
         return Judgement("extra", "structure", reason)
     if category == "clock" or (category == "changed" and kinds == {"ReadingsTaken"}):
         return Judgement("clock", "structure", "a reading that the recording has not, or another")
+    if category == "order" and divergence.replayed_kind in _ENDS - {divergence.recorded_kind}:
+        reason = "the program, or a task, ended before it did what the recording goes on with"
+        return Judgement("missing", "structure", reason)
     if category in {"order", "missing", "extra"}:
         reasons = {
             "order": "the recording has it, but elsewhere",

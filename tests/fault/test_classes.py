@@ -87,6 +87,8 @@ MUTANTS = {
     ("missing", "a sleep"): ("    place = await", "    await asyncio.sleep(5)\n    place = await", None),
     ("missing", "a dropped await"): ("    await rate(5)\n", "    rate(5).close()\n", "EffectStarted"),
     ("missing", "a call before a reading left out"): ('    await ask("Weigh these notes: " + notes)\n', "", "EffectStarted"),
+    ("missing", "an early return"): ("    await rate(5)\n", "    return summary\n", "EffectStarted"),
+    ("missing", "an exception"): ("    await rate(5)\n", "    raise OSError(5)\n", "EffectStarted"),
     ("extra", "a call more"): ("    return summary\n", "    await rate(7)\n    return summary\n", "TaskEnded"),
     ("extra", "an output more"): ("    return summary\n", "    print('once more')\n    return summary\n", "TaskEnded"),
     ("extra", "a file more"): ("    return summary\n", "    with open('more.txt', 'w') as file:\n        file.write('x')\n    return summary\n", "TaskEnded"),

@@ -81,20 +81,13 @@ def test_three_frameworks_in_one_loop_replay_in_twenty_of_twenty_processes(tmp_p
     _replay_in(PROCESSES, NEWSROOM, recorded)
 
 
-@pytest.mark.parametrize("program", [DESK], ids=["langgraph_invoke"])
-def test_thread_pools_of_frameworks_replay_in_processes_that_share_nothing(tmp_path, program):
-    recorded, requests = _record(program, tmp_path)
-
-    assert requests >= 12
-    _replay_in(PROCESSES[:3], program, recorded)
-
-
 @pytest.mark.full
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("program", [DESK, ANYIO], ids=["langgraph_invoke", "anyio_threads"])
 def test_thread_pools_of_frameworks_replay_in_twenty_of_twenty_processes(tmp_path, program):
-    recorded, _ = _record(program, tmp_path)
+    recorded, requests = _record(program, tmp_path)
 
+    assert requests
     _replay_in(PROCESSES, program, recorded)
 
 

@@ -19,7 +19,7 @@ from replay.events.kinds import (
     RunEnded,
     TaskSpawned,
 )
-from replay.forensics.classes import GENERIC_ROLES, role_of_field
+from replay.forensics.classes import GENERIC_ROLES, classify, role_of_field
 from replay.forensics.explain import explain, look_at_code
 from replay.forensics.explain_code import lines_near, recorded_code
 from replay.forensics.fed_by import fed_by
@@ -189,3 +189,15 @@ def test_the_lines_nearest_to_the_place_are_shown():
 )
 def test_a_field_is_what_stands_above_it(path, role):
     assert role_of_field(path, GENERIC_ROLES) == role
+
+
+def test_what_a_task_is_called_with_is_read_as_what_an_effect_is():
+    spawned = msgspec.structs.replace(
+        changed(7, '"read it"', '"weigh it"'),
+        recorded_kind="TaskSpawned",
+        replayed_kind="TaskSpawned",
+    )
+
+    judged = classify(spawned, roles=None, dialect="", source="changed", dependencies=())
+
+    assert (judged.sort, judged.basis) == ("prompt", "names")
