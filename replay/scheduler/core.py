@@ -164,8 +164,11 @@ class Scheduler:
         """Return the claimed time, in microseconds, of a loop time in seconds."""
         if when >= FAR / 2_000_000:
             return FAR
-        exact = int(when * 1_000_000)
-        return self._offset + (exact if exact >= when * 1_000_000 else exact + 1)
+        earliest = int(when * 1_000_000)
+        # Compared as a program compares: the product rounds, its ceiling may lie before `when`.
+        while earliest / 1_000_000 < when:
+            earliest += 1
+        return self._offset + earliest
 
     def move_clock(self, time: int) -> None:
         """Move loop time forward to a clock reading."""

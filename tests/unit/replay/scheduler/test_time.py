@@ -3,6 +3,7 @@
 
 import asyncio
 import itertools
+import math
 import time
 
 import pytest
@@ -62,6 +63,20 @@ def test_a_timer_at_or_before_an_inputs_time_fires_before_it(tmp_path):
         print(sorted(fired) == fired)
 
     assert identical(main, tmp_path).lines == ["3 True", "True"]
+
+
+def test_no_timer_fires_before_its_deadline_not_even_by_the_last_bit_of_a_float(tmp_path):
+    async def main():
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        fired = []
+        for count in range(1, 200):
+            for when in (started + count / 1e6, math.nextafter(started + count / 1e6, math.inf)):
+                loop.call_at(when, lambda when=when: fired.append(loop.time() - when))
+        await asyncio.sleep(0.001)
+        print(len(fired), min(fired) >= 0, max(fired) <= 2e-6)
+
+    assert identical(main, tmp_path).lines == ["398 True True"]
 
 
 def test_loop_time_at_a_firing_is_the_deadline_rounded_up_to_microseconds(tmp_path):
