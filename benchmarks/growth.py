@@ -25,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.measuring import Figure, at_most
 from benchmarks.programs import PAYLOADS, awaiting, work_directory
-from orchestrator.cli.records import iter_events
+from orchestrator.cli.reading.records import iter_events
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
 from replay.session.record import record_program

@@ -10,9 +10,9 @@ import typer
 
 from attestations.anchors import read_roots, request_time_stamp, verify_time_stamp
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.evidence.heads import head_of_run
+from orchestrator.cli.evidence.kept_time_stamps import keep_time_stamp
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.heads import head_of_run
-from orchestrator.cli.kept_time_stamps import keep_time_stamp
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.rewriting import rewrite_bundle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 import time
 from collections.abc import Sequence
@@ -12,20 +11,18 @@ from typing import Annotated, Literal
 import typer
 
 from attestations.checkpoints import VerifierKey, sign_checkpoint
-from attestations.keys.private import AttestationKey
-from attestations.statements.envelope import Envelope, sign
+from attestations.statements.envelope import sign
 from attestations.statements.statement import Statement
 from orchestrator.cli.app import InWorkspace, run_verb
-from orchestrator.cli.attested import (
+from orchestrator.cli.evidence.attested import (
     Attestable,
     FileKind,
     attestable_file,
     attestable_run,
     erasure_statements,
 )
-from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.key_use import PassphraseFile, attestation_key, log_key
-from orchestrator.cli.keyless_use import (
+from orchestrator.cli.evidence.entered import enter_signatures, enter_signed, write_new
+from orchestrator.cli.evidence.keyless_use import (
     IdentityTokenFile,
     KeylessSigner,
     PublicSigstore,
@@ -33,22 +30,18 @@ from orchestrator.cli.keyless_use import (
     check_keyless,
     signed_as,
 )
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.key_verbs.key_use import PassphraseFile, attestation_key, log_key
 from orchestrator.cli.terminal import inert, say
 from replay.bundle.rewriting import rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE, SIGSTORE_BUNDLE
 from replay.bundle.statements import Statement as Beside
-from replay.errors import LogError, UsageError
-from replay.events.workspace_kinds import StatementSigned
-from replay.log.workspace import Workspace
-from replay.log.workspace_log import WorkspaceLog
+from replay.errors import UsageError
 from replay.session.api import BUNDLE_SUFFIX
 from replay.session.record import DEFAULT_WORKSPACE
 from replay.tree import NoteSignature
 
-__all__ = ["enter_signed", "main", "write_new"]
-
-#: What a medium says that may be read and not written.
-_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+__all__ = ["main"]
 
 
 def attest(
@@ -146,7 +139,7 @@ def attest(
         made = by.sign([each.encode() for each in said])
         if found.run:
             pairs = [(each.fact.payload_sha256, each.fact.key_sha256) for each in made]
-            _enter(workspace, found.run, pairs, now_us)
+            enter_signatures(workspace, found.run, pairs, now_us)
         say(signed_as(made))
         bundles = [each.bundle + b"\n" for each in made]
         return _hand_out(bundles, SIGSTORE_BUNDLE, Path(subject), output, into)
@@ -162,43 +155,6 @@ def attest(
     if into is not None:
         say(f"signed by {signer.public.keyid}")
     return _hand_out(lines, DSSE_ENVELOPE, Path(subject), output, into)
-
-
-def enter_signed(
-    workspace: Path, run: str, envelopes: Sequence[Envelope], key: AttestationKey, now_us: int
-) -> None:
-    """Enter signed statements about a run in the workspace's log, before they leave.
-
-    Raises:
-        LogError: the disk refuses; on a medium that may only be read it is said and passed over.
-    """
-    _enter(workspace, run, [(each.identity, key.public.keyid) for each in envelopes], now_us)
-
-
-def _enter(workspace: Path, run: str, signed: Sequence[tuple[str, str]], now_us: int) -> None:
-    """Enter pairs of a payload's and a key's digest in the workspace's log."""
-    log = WorkspaceLog(Workspace.open(workspace, create=False).path)
-    try:
-        for payload, key in signed:
-            log.append(StatementSigned(run=run, payload=payload, key=key), now_us)
-    except LogError as error:
-        if not isinstance(error.__cause__, OSError) or error.__cause__.errno not in _READ_ONLY:
-            raise
-        say("the workspace may only be read, so its log does not say that this was signed")
-
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file that is not there yet, whole or not at all."""
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-    except FileExistsError:
-        raise UsageError(
-            "the file is there already", where=str(path), hint="take another name"
-        ) from None
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
 
 
 def _check(

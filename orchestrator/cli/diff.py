@@ -12,10 +12,10 @@ import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
-from orchestrator.cli.diff_html import MARK, page
-from orchestrator.cli.diff_text import lines_of
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.records import opened
+from orchestrator.cli.reading.diff_html import MARK, page
+from orchestrator.cli.reading.diff_text import lines_of
+from orchestrator.cli.reading.records import opened
 from orchestrator.cli.terminal import emit, emit_json, inert
 from replay.bundle.reader import BundleReader
 from replay.errors import IntegrityError, UsageError

@@ -11,8 +11,8 @@ from typing import Annotated, Final
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
-from orchestrator.cli.exchange_texts import installed_readings
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.searching.exchange_texts import installed_readings
 from orchestrator.cli.terminal import emit, emit_json, inert, say
 from replay.erasure.erasing import carry_out
 from replay.erasure.passages import Passages, passages_in

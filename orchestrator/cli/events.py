@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
-from orchestrator.cli.ordering import order_of
-from orchestrator.cli.records import Event, iter_events, opened
-from orchestrator.cli.summaries import summary, task_labels
+from orchestrator.cli.reading.ordering import order_of
+from orchestrator.cli.reading.records import Event, iter_events, opened
+from orchestrator.cli.reading.summaries import summary, task_labels
 from orchestrator.cli.terminal import emit, emit_json, emit_line, inert
 from replay.errors import UsageError
 from replay.events.kinds import CATALOGUE

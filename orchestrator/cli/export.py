@@ -12,11 +12,11 @@ import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.evidence.kept_time_stamps import kept_time_stamps
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.kept_time_stamps import kept_time_stamps
-from orchestrator.cli.late_secrets import late_secrets
-from orchestrator.cli.records import iter_events
-from orchestrator.cli.summaries import task_labels
+from orchestrator.cli.reading.records import iter_events
+from orchestrator.cli.reading.summaries import task_labels
+from orchestrator.cli.searching.late_secrets import late_secrets
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.bundle.attached import Attached, read_attached
 from replay.bundle.publishing import BundleSummary

@@ -10,11 +10,11 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from orchestrator.cli.admission import admit_run
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.gate.admission import admit_run
+from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.terminal import emit_json, inert, say
-from orchestrator.cli.trust_layers import InPolicy
 from replay.errors import HermeticError
 from replay.session.foreign import is_foreign
 from replay.session.forking.launch import (

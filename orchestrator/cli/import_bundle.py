@@ -10,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.admission import Admission, decide_cassette, decide_reader
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
-from orchestrator.cli.decisions import refuse
+from orchestrator.cli.gate.admission import Admission, decide_cassette, decide_reader
+from orchestrator.cli.gate.decisions import refuse
+from orchestrator.cli.gate.trust_layers import InPolicy, trust_here
 from orchestrator.cli.import_cassette import CASSETTE_SUFFIXES, import_cassette
 from orchestrator.cli.terminal import emit_json, say
-from orchestrator.cli.trust_layers import InPolicy, trust_here
 from replay.bundle.attached import keep_attached
 from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError

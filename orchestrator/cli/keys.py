@@ -16,11 +16,11 @@ from orchestrator.cli.verbs import SUBVERBS
 __all__ = ["main"]
 
 _MODULES: Final = {
-    "new": "keys_new",
-    "list": "keys_list",
-    "trust": "keys_list",
-    "rotate": "keys_change",
-    "revoke": "keys_change",
+    "new": "making",
+    "list": "listing",
+    "trust": "listing",
+    "rotate": "changing",
+    "revoke": "changing",
 }
 
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> None:
         hint = f"did you mean `ritornello keys {near[0]}`?" if near else "`ritornello keys --help`"
         say(f"usage: there is no `keys {word}`", f"  try: {hint}")
         sys.exit(ExitCode.USAGE)
-    module = import_module(f"orchestrator.cli.{_MODULES[word]}")
+    module = import_module(f"orchestrator.cli.key_verbs.{_MODULES[word]}")
     function: Callable[..., int] = getattr(module, f"keys_{word}")
     run_verb(f"keys {word}", function, rest)
 

@@ -11,8 +11,8 @@ import typer
 
 from attestations.anchors import write_pin
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.evidence.heads import head_of_run, head_of_workspace
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.heads import head_of_run, head_of_workspace
 from orchestrator.cli.terminal import emit_json, inert, say
 from orchestrator.cli.verify import with_directory
 from replay.errors import UsageError

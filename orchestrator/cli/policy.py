@@ -20,9 +20,10 @@ from attestations.admission.layers import Layer, TrustPolicy, merge
 from attestations.admission.pins import layer_of
 from attestations.errors import PolicyError
 from attestations.statements.strict_json import check_json
-from orchestrator.cli.admission import code_envelopes, decide_bundle
 from orchestrator.cli.app import AsJson, run_verb
-from orchestrator.cli.decisions import (
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.gate.admission import code_envelopes, decide_bundle
+from orchestrator.cli.gate.decisions import (
     decide,
     decision_fields,
     decision_lines,
@@ -31,9 +32,8 @@ from orchestrator.cli.decisions import (
     now_us,
     read_bounded,
 )
-from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.gate.trust_layers import trust_here
 from orchestrator.cli.terminal import emit, emit_json, inert, say
-from orchestrator.cli.trust_layers import trust_here
 from replay.errors import UsageError
 from replay.session.api import BUNDLE_SUFFIX
 

@@ -11,8 +11,8 @@ import typer
 
 from attestations.whole_files import write_whole
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
+from orchestrator.cli.evidence.proof_report import proof_fields
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.proof_report import proof_fields
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.bundle.attached import read_attached
 from replay.bundle.proof import PROOF_SUFFIX, make_proof, proof_bytes

@@ -9,13 +9,18 @@ from typing import Annotated
 import msgspec
 import typer
 
-from orchestrator.cli.admission import Admission, admit_program
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
-from orchestrator.cli.coverage import EVENTS_MAX, coverage_fields, coverage_lines, coverage_of
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.gate.admission import Admission, admit_program
+from orchestrator.cli.gate.trust_layers import InPolicy
+from orchestrator.cli.reading.coverage import (
+    EVENTS_MAX,
+    coverage_fields,
+    coverage_lines,
+    coverage_of,
+)
 from orchestrator.cli.replay import report_lines, task_paths
 from orchestrator.cli.terminal import emit_json, inert, say
-from orchestrator.cli.trust_layers import InPolicy
 from replay.session.command_line import parse_command
 from replay.session.launcher import LaunchedProgram, launch_recording
 from replay.session.messages import Recorded

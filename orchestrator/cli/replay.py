@@ -13,25 +13,25 @@ import msgspec
 import typer
 
 from attestations.errors import AttestationError
-from orchestrator.cli.admission import admit_run
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
-from orchestrator.cli.ci_reports import Wanted
+from orchestrator.cli.batch.ci_reports import Wanted
+from orchestrator.cli.batch.several import expanded, worst
+from orchestrator.cli.evidence.receipt import Receipt
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.explanation import (
+from orchestrator.cli.gate.admission import admit_run
+from orchestrator.cli.gate.origin import refuse_foreign_command
+from orchestrator.cli.gate.trust_layers import InPolicy
+from orchestrator.cli.key_verbs.key_use import PassphraseFile
+from orchestrator.cli.reading.explanation import (
     Explained,
     code_lines,
     divergence_lines,
     explained,
     explained_fields,
 )
-from orchestrator.cli.key_use import PassphraseFile
-from orchestrator.cli.origin import refuse_foreign_command
-from orchestrator.cli.receipt import Receipt
-from orchestrator.cli.records import iter_events, opened
-from orchestrator.cli.several import expanded, worst
-from orchestrator.cli.summaries import task_labels
+from orchestrator.cli.reading.records import iter_events, opened
+from orchestrator.cli.reading.summaries import task_labels
 from orchestrator.cli.terminal import emit_json, inert, paint, say
-from orchestrator.cli.trust_layers import InPolicy
 from orchestrator.reports.outcome import Outcome
 from replay.errors import ReplayError, UsageError, WorkflowError
 from replay.log.run_id import new_run_id

@@ -12,9 +12,9 @@ import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.batch.report_period import Period, day_of, parse_period
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.records import iter_events
-from orchestrator.cli.report_period import Period, day_of, parse_period
+from orchestrator.cli.reading.records import iter_events
 from orchestrator.cli.terminal import emit_json, inert, say
 from orchestrator.reports.csv_cells import Cell, csv_bytes
 from replay.errors import ReplayError, UsageError

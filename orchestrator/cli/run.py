@@ -9,10 +9,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from orchestrator.cli.admission import admit_program
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.gate.admission import admit_program
+from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.record import report_recording
-from orchestrator.cli.trust_layers import InPolicy
 from replay.errors import NotFoundError, UsageError
 from replay.session.launcher import launch_recording
 from replay.session.messages import Call

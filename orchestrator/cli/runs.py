@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
-from orchestrator.cli.records import opened
+from orchestrator.cli.reading.records import opened
 from orchestrator.cli.terminal import emit, emit_json, inert, instant, say, table
 from replay.errors import ReplayError
 from replay.log.workspace import RunSummary, Workspace

@@ -12,9 +12,10 @@ import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
+from orchestrator.cli.batch.several import worst
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.records import opened
-from orchestrator.cli.secret_search import (
+from orchestrator.cli.reading.records import opened
+from orchestrator.cli.searching.secret_search import (
     Found,
     Search,
     search_bundle,
@@ -22,7 +23,6 @@ from orchestrator.cli.secret_search import (
     search_run,
     secrets_of,
 )
-from orchestrator.cli.several import worst
 from orchestrator.cli.terminal import emit, emit_json, inert, say
 from replay.errors import ReplayError
 from replay.session.api import BUNDLE_SUFFIX

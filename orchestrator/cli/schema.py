@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from orchestrator.cli.app import run_verb
-from orchestrator.cli.records import Event
+from orchestrator.cli.reading.records import Event
 from orchestrator.cli.terminal import emit
 from replay.errors import UsageError
 
@@ -36,7 +36,7 @@ def schema(
 
 
 def event_schema() -> dict[str, object]:
-    """Return the schema of :class:`orchestrator.cli.records.Event`: header, and any payload."""
+    """Return the schema of :class:`~orchestrator.cli.reading.records.Event`, payload and all."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ritornello/event/1",

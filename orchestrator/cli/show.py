@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
-from orchestrator.cli.beside import beside_fields, beside_lines
-from orchestrator.cli.coverage import coverage_fields, coverage_lines
-from orchestrator.cli.records import Event, iter_events, opened
-from orchestrator.cli.state_table import state_fields, state_lines, state_of
+from orchestrator.cli.evidence.beside import beside_fields, beside_lines
+from orchestrator.cli.reading.coverage import coverage_fields, coverage_lines
+from orchestrator.cli.reading.records import Event, iter_events, opened
+from orchestrator.cli.reading.state_table import state_fields, state_lines, state_of
 from orchestrator.cli.terminal import emit, emit_json, inert, instant, table
 from replay.bundle.reader import BundleReader
 from replay.events.header import Header

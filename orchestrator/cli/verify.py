@@ -11,15 +11,13 @@ import typer
 
 from attestations.errors import AttestationError
 from attestations.verdicts import AnchorFact, parse_requirements
-from orchestrator.cli.anchoring import read_anchors
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
-from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.keyless_trust import read_keyless_trust
-from orchestrator.cli.proof_report import is_proof, verify_proof
-from orchestrator.cli.receipt_evidence import read_receipts
-from orchestrator.cli.several import expanded, worst
-from orchestrator.cli.terminal import emit, emit_json, inert, paint, say
-from orchestrator.cli.verdict_report import (
+from orchestrator.cli.batch.several import expanded, worst
+from orchestrator.cli.evidence.anchoring import read_anchors
+from orchestrator.cli.evidence.keyless_trust import read_keyless_trust
+from orchestrator.cli.evidence.proof_report import is_proof, verify_proof
+from orchestrator.cli.evidence.receipt_evidence import read_receipts
+from orchestrator.cli.evidence.verdict_report import (
     code_of_verdicts,
     finding_line,
     run_fields,
@@ -27,13 +25,15 @@ from orchestrator.cli.verdict_report import (
     verdict_fields,
     verdict_lines,
 )
-from orchestrator.cli.verifying import (
+from orchestrator.cli.evidence.verifying import (
     Demands,
     Verified,
     verify_run,
     verify_stored,
     verify_workspace,
 )
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.terminal import emit, emit_json, inert, paint, say
 from replay.errors import ReplayError, UsageError
 from replay.log.workspace import WORKSPACE_NAME, Workspace, WorkspaceCheck
 

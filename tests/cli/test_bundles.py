@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from orchestrator.cli.origin import refuse_foreign_command
+from orchestrator.cli.gate.origin import refuse_foreign_command
 from replay.bundle import Statement, rewrite_bundle
 from replay.errors import HermeticError
 from replay.session.launcher import launch_replay

@@ -11,7 +11,7 @@ import sys
 import msgspec
 import pytest
 
-from orchestrator.cli.records import Event
+from orchestrator.cli.reading.records import Event
 from tests.cli.conftest import ROOT
 
 

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from orchestrator.cli import secret_search
-from orchestrator.cli.secret_search import Search, search_file
+from orchestrator.cli.searching import secret_search
+from orchestrator.cli.searching.secret_search import Search, search_file
 from replay.bundle.reader import BundleReader
 from replay.bundle.statements import DSSE_ENVELOPE, Statement
 from replay.bundle.writer import write_bundle

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.cli.explanation import explained
+from orchestrator.cli.reading.explanation import explained
 from orchestrator.testing import ScriptedProvider
 from replay.session.report import Report
 from tests.http.driver import record, replay_many

@@ -16,7 +16,7 @@ import requests
 import vcr
 import yaml
 
-from orchestrator.cli.records import iter_events
+from orchestrator.cli.reading.records import iter_events
 from orchestrator.testing import ScriptedProvider
 from replay.interop.observed_run import observe_cassette
 from replay.log.fsck import check

@@ -10,8 +10,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from orchestrator.cli.diff_html import page
-from orchestrator.cli.diff_text import CLASS_TEXTS, lines_of
+from orchestrator.cli.reading.diff_html import page
+from orchestrator.cli.reading.diff_text import CLASS_TEXTS, lines_of
 from replay.events.kinds import EffectStarted, FileWritten, OutputWritten, RunEnded
 from replay.forensics.diff.compare import compare_runs
 from replay.forensics.diff.values import DifferenceClass

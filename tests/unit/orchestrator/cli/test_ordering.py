@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cli.ordering import order_of
-from orchestrator.cli.records import iter_events
-from orchestrator.cli.summaries import summary, task_labels
+from orchestrator.cli.reading.ordering import order_of
+from orchestrator.cli.reading.records import iter_events
+from orchestrator.cli.reading.summaries import summary, task_labels
 from replay.errors import NotFoundError
 from tests.support.conversations import end, spawn
 from tests.support.recordings import ListReader, Recording

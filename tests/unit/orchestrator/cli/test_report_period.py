@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from orchestrator.cli.report_period import Period, day_of, parse_period
+from orchestrator.cli.batch.report_period import Period, day_of, parse_period
 from replay.errors import UsageError
 
 

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
+from orchestrator.cli.batch.several import WORST_FIRST, expanded, worst
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.several import WORST_FIRST, expanded, worst
 from replay.errors import NotFoundError
 
 

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from orchestrator.cli.records import Event
-from orchestrator.cli.state_table import state_fields, state_lines, state_of
-from orchestrator.cli.summaries import summary
+from orchestrator.cli.reading.records import Event
+from orchestrator.cli.reading.state_table import state_fields, state_lines, state_of
+from orchestrator.cli.reading.summaries import summary
 from replay.events.kinds import StateChanged
 from tests.support.conversations import records
 from tests.support.recordings import Recording

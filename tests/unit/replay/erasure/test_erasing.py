@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orchestrator.cli.exchange_texts import ExchangeTexts
+from orchestrator.cli.searching.exchange_texts import ExchangeTexts
 from orchestrator.dialects.anthropic import dialect
 from replay.erasure import plan as plan_module
 from replay.erasure.erasing import carry_out

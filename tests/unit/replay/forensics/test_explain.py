@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cli.explanation import Explained, code_lines, divergence_lines, on_disk
+from orchestrator.cli.reading.explanation import Explained, code_lines, divergence_lines, on_disk
 from replay.events.code_kinds import CodeLoaded, SourceFile
 from replay.events.kinds import (
     EffectReturned,

@@ -1,0 +1,1 @@
+"""What the verbs of evidence share: verdicts gathered and shown, anchors, signatures, receipts."""

@@ -1,0 +1,225 @@
+"""What can be said of a run, a bundle or a file, as statements that are not signed yet.
+
+Nothing is said of what was not checked first: a run's record is verified whole, a file is read once
+and what is digested is what was read.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from attestations.statements.predicates import (
+    CheckpointClaim,
+    Distribution,
+    ErasurePredicate,
+    PolicyPredicate,
+    Predicate,
+    PromptPredicate,
+    RunPredicate,
+    ToolPredicate,
+    make_statement,
+)
+from attestations.statements.provenance import (
+    BUILD_ATTEST,
+    BUILD_RECORD,
+    make_provenance,
+    resources_of,
+)
+from attestations.statements.statement import Statement, Subject
+from orchestrator.cli.evidence.erasures import erasures_here
+from replay.bundle.reader import BundleReader
+from replay.errors import IntegrityError, NotFoundError, UsageError
+from replay.events.digest import content_hash
+from replay.forensics.explain_code import recorded_code
+from replay.log.duckdb_store import DuckDBStore
+from replay.log.fsck import check
+from replay.log.head import origin_of, read_head
+from replay.log.port import LogReader
+from replay.log.workspace import Workspace
+from replay.log.workspace_log import WorkspaceLog
+from replay.session.api import BUNDLE_SUFFIX
+from replay.tree import Checkpoint
+from replay.version import VERSION
+
+__all__ = [
+    "FILE_SIZE_MAX",
+    "Attestable",
+    "FileKind",
+    "attestable_file",
+    "attestable_run",
+    "claimed_time",
+    "erasure_statements",
+]
+
+FileKind = Literal["tool", "prompt", "policy"]
+
+FILE_SIZE_MAX: Final = 256 << 20
+"""Longest file that is spoken of, in bytes."""
+
+_FILES: Final[dict[FileKind, type[ToolPredicate | PromptPredicate | PolicyPredicate]]] = {
+    "tool": ToolPredicate,
+    "prompt": PromptPredicate,
+    "policy": PolicyPredicate,
+}
+
+
+class Attestable(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at, and what can be said of it.
+
+    Attributes:
+        own: our own statement.
+        provenance: SLSA provenance.
+        checkpoint: of a run or bundle.
+        run: id of a run of the workspace; empty for a bundle or a file.
+        sealed: whether it is final: an open run is not.
+    """
+
+    own: Statement
+    provenance: Statement
+    checkpoint: Checkpoint | None = None
+    run: str = ""
+    sealed: bool = True
+
+
+def claimed_time(time_us: int) -> str:
+    """Return a claimed time as predicates have it, in whole seconds of UTC."""
+    return datetime.fromtimestamp(time_us // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def attestable_run(named: str, workspace: Path, now_us: int) -> Attestable:
+    """Check a run or a bundle, and say what it is.
+
+    Raises:
+        NotFoundError: it is not there.
+        IntegrityError: it does not hold.
+    """
+    if Path(named).suffix == BUNDLE_SUFFIX:
+        if not Path(named).is_file():
+            raise NotFoundError("no such bundle", where=named)
+        with BundleReader.open(Path(named)) as reader:
+            return _of_log(reader, reader.checkpoint, named, now_us, of_workspace=False)
+    directory = Workspace.open(workspace, create=False).run_directory(named)
+    store = DuckDBStore.open(directory, read_only=True)
+    try:
+        return _of_log(store, read_head(directory), str(directory), now_us, of_workspace=True)
+    finally:
+        store.close()
+
+
+def erasure_statements(found: Attestable, workspace: Path, now_us: int) -> tuple[Statement, ...]:
+    """Say what was erased of a run of the workspace, by whose authority: a statement for each time.
+
+    Raises:
+        UsageError: nothing was, or the run is not one of the workspace.
+    """
+    place = Workspace.open(workspace, create=False)
+    erasures = erasures_here(place, found.run) if found.run else ()
+    head = WorkspaceLog(place.path).head()
+    if not erasures or head is None or found.checkpoint is None:
+        raise UsageError(
+            "this workspace's log names no erasure of it", hint="leave out --predicate erasure"
+        )
+    subject = Subject.of(found.checkpoint.origin, found.checkpoint.body())
+    return tuple(
+        make_statement(
+            subject,
+            ErasurePredicate(
+                authority=each.authority,
+                checkpoint=CheckpointClaim.of(found.checkpoint),
+                claimed_time=claimed_time(now_us),
+                events=each.events,
+                parts=len(each.parts),
+                reason=each.reason,
+                run=found.run,
+                workspace=CheckpointClaim.of(head),
+            ),
+        )
+        for each in erasures
+    )
+
+
+def attestable_file(
+    path: Path, kind: FileKind, name: str, version: str, media_type: str, now_us: int
+) -> Attestable:
+    """Read a file and say what it is.
+
+    Raises:
+        UsageError: it is longer than anything that is spoken of.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        data = file.read(FILE_SIZE_MAX + 1)
+    if len(data) > FILE_SIZE_MAX:
+        raise UsageError(f"the file is longer than {FILE_SIZE_MAX >> 20} MiB", where=str(path))
+    called = name or path.name
+    subject = Subject.of(called, data)
+    predicate: Predicate = _FILES[kind](
+        blake3=content_hash(data),
+        claimed_time=claimed_time(now_us),
+        media_type=media_type,
+        name=called,
+        size_bytes=len(data),
+        version=version,
+    )
+    provenance = make_provenance(
+        subject,
+        build_type=BUILD_ATTEST,
+        parameters={"kind": kind, "name": called, "version": version},
+        engine=VERSION,
+        invocation=sha256(data).hexdigest(),
+    )
+    return Attestable(own=make_statement(subject, predicate), provenance=provenance)
+
+
+def _of_log(
+    reader: LogReader, head: Checkpoint | None, where: str, now_us: int, *, of_workspace: bool
+) -> Attestable:
+    checked = check(reader, head=head)
+    if checked.integrity != "ok" or checked.run is None:
+        what = checked.findings[0].message if checked.findings else "its first record is gone"
+        raise IntegrityError(
+            f"the run does not hold: {what}",
+            where=where,
+            hint="`ritornello verify` names everything that is wrong",
+        )
+    checkpoint = Checkpoint(origin_of(checked.run), checked.events, bytes.fromhex(checked.root))
+    subject = Subject.of(checkpoint.origin, checkpoint.body())
+    predicate = RunPredicate(
+        checkpoint=CheckpointClaim.of(checkpoint),
+        claimed_time=claimed_time(now_us),
+        engine=VERSION,
+        run=checked.run,
+        sealed=checked.completeness == "sealed",
+    )
+    code = recorded_code(reader)
+    (first,) = reader.entries(0, 1)
+    (last,) = reader.entries(checked.events - 1, checked.events)
+    provenance = make_provenance(
+        subject,
+        build_type=BUILD_RECORD,
+        parameters={"run": checked.run},
+        engine=VERSION,
+        invocation=checked.run,
+        started_on=claimed_time(first.header.time),
+        finished_on=claimed_time(last.header.time),
+        # The program's source stands in the record, where it can be erased; a digest in clear
+        # could not.
+        dependencies=resources_of(
+            (),
+            (Distribution(name=name, version=version) for name, version in sorted(code.versions))
+            if code
+            else (),
+        ),
+    )
+    return Attestable(
+        own=make_statement(subject, predicate),
+        provenance=provenance,
+        checkpoint=checkpoint,
+        run=checked.run if of_workspace else "",
+        sealed=predicate.sealed,
+    )

@@ -1,0 +1,191 @@
+"""What the proof of one event shows, and what it does not, for `verify` and `prove`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from attestations.anchors import compare
+from attestations.verdicts.facts import SignatureFact
+from orchestrator.cli.evidence.anchoring import Anchors
+from orchestrator.cli.evidence.authenticity import note_facts
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.terminal import emit, emit_json, inert, instant
+from replay.bundle.proof import PROOF_SIZE_MAX, PROOF_SUFFIX, EventProof, read_proof
+from replay.errors import NotFoundError, ProofError
+from replay.events.digest import content_hash
+
+__all__ = ["NOT_PROVED", "is_proof", "proof_fields", "verify_proof"]
+
+#: What nobody may read into a proof that holds.
+NOT_PROVED: Final = (
+    "that the run ends here, is sealed or is whole, or how many events it has",
+    "what the events before and after it say",
+    "when it happened: its time is a claim",
+    "which run it is and of what size: only a signature, or a root known from elsewhere, does that",
+)
+_SHOWN_MAX: Final = 2000
+_BODY_SHOWN_MAX: Final = 1 << 20
+
+
+def is_proof(name: str) -> bool:
+    """Return whether what somebody names is the proof of an event."""
+    return Path(name).suffix == PROOF_SUFFIX
+
+
+class _Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose checkpoint the proof has, as far as this verifier can tell.
+
+    Attributes:
+        authenticity: what the signatures are worth.
+        anchoring: what the pins say.
+        signatures: each of them.
+        code: the exit code.
+        unmet: options that named what does not hold.
+    """
+
+    authenticity: Literal["signed", "unsigned", "untrusted", "failed"]
+    anchoring: Literal["none", "pinned", "conflict"]
+    signatures: tuple[SignatureFact, ...]
+    code: ExitCode
+    unmet: tuple[str, ...]
+
+
+def verify_proof(name: str, anchors: Anchors, *, as_json: bool) -> int:
+    """Check the proof of an event and say what it shows.
+
+    Args:
+        name: the file.
+        anchors: log keys and pins that were named.
+        as_json: print one JSON object.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ProofError: it does not hold.
+    """
+    path = Path(name)
+    if not path.is_file():
+        raise NotFoundError("no such proof", where=name)
+    with path.open("rb") as file:
+        data = file.read(PROOF_SIZE_MAX + 1)
+    try:
+        proof = read_proof(data)
+    except ProofError as error:
+        if not as_json:
+            raise
+        found = {"code": error.code, "message": error.message, "where": error.where}
+        emit_json("verify", {"subject": "proof", "integrity": "failed", "findings": [found]})
+        return ExitCode.DAMAGED
+    standing = _standing(proof, anchors)
+    if as_json:
+        about = {
+            "authenticity": standing.authenticity,
+            "anchoring": standing.anchoring,
+            "unmet": standing.unmet,
+        }
+        emit_json("verify", {"subject": "proof", "findings": [], **proof_fields(proof), **about})
+    else:
+        for line in _lines(proof, standing):
+            emit(line)
+    return standing.code
+
+
+def _standing(proof: EventProof, anchors: Anchors) -> _Standing:
+    """Judge the signatures of the checkpoint, and compare it with the pins that were named."""
+    signatures = note_facts(proof.checkpoint, proof.signatures, anchors.log_keys, ())
+    outcomes = {each.outcome for each in signatures}
+    authenticity: Literal["signed", "unsigned", "untrusted", "failed"] = (
+        "failed"
+        if "bad" in outcomes
+        else "signed"
+        if "good" in outcomes
+        else "untrusted"
+        if outcomes
+        else "unsigned"
+    )
+    # Without the other records a head of another size can neither be confirmed nor refuted.
+    compared = [
+        compare(proof.checkpoint, pin, lambda _: b"") == "same"
+        for _, pin in anchors.pins
+        if (pin.origin, pin.size) == (proof.checkpoint.origin, proof.checkpoint.size)
+    ]
+    anchoring: Literal["none", "pinned", "conflict"] = (
+        "none" if not compared else "pinned" if all(compared) else "conflict"
+    )
+    unmet = ["--log-key"] if anchors.signed_by_none(signatures) else []
+    unmet += ["--pin"] if len(compared) < len(anchors.pins) or not all(compared) else []
+    code = ExitCode.DIFFERENT if unmet else ExitCode.OK
+    if authenticity == "failed" or anchoring == "conflict":
+        code = ExitCode.DAMAGED
+    return _Standing(
+        authenticity=authenticity,
+        anchoring=anchoring,
+        signatures=signatures,
+        code=code,
+        unmet=tuple(unmet),
+    )
+
+
+def proof_fields(proof: EventProof) -> dict[str, object]:
+    """Return what a proof that holds shows, for a report."""
+    header = proof.header
+    head, body = _payload(proof)
+    return {
+        "integrity": "ok",
+        "completeness": "not proved",
+        "run": proof.run_id,
+        "seq": header.seq,
+        "events": proof.checkpoint.size,
+        "root": proof.checkpoint.root.hex(),
+        "kind": header.kind,
+        "name": content_hash(proof.raw),
+        "header": header,
+        "payload": proof.hole or "present",
+        "payload_head": head,
+        "payload_body": body,
+        "note_signatures": [signature.name for signature in proof.signatures],
+        "not_proved": NOT_PROVED,
+    }
+
+
+def _payload(proof: EventProof) -> tuple[object, str | None]:
+    """Return head and body of the payload as JSON has them; nothing of a kind not known."""
+    decoded = proof.decoded()
+    if decoded is None:
+        return None, None
+    body = decoded[1][:_BODY_SHOWN_MAX].decode("utf-8", "replace")
+    return json.loads(msgspec.json.encode(decoded[0])), body
+
+
+def _lines(proof: EventProof, standing: _Standing) -> Iterator[str]:
+    header = proof.header
+    yield f"run           {inert(proof.run_id)}, as the checkpoint says"
+    yield "integrity     ok: the event stands under this root, and is unchanged"
+    yield "completeness  not proved: one event says nothing of the others"
+    yield f"event         {header.seq} of {proof.checkpoint.size}, as the checkpoint says"
+    yield f"kind          {inert(header.kind)}"
+    yield f"time          {instant(header.time)}, as claimed"
+    yield f"outcome       {header.outcome}"
+    yield f"root          {proof.checkpoint.root.hex()}"
+    if proof.hole is not None:
+        yield f"payload       {proof.hole}: its {header.size} bytes are not here"
+    else:
+        head, body = _payload(proof)
+        said = json.dumps(head, ensure_ascii=False) if head is not None else "of an unknown kind"
+        yield f"payload       {inert(said, _SHOWN_MAX)}"
+        if body:
+            yield f"body          {inert(body, _SHOWN_MAX)}"
+    yield f"authenticity  {standing.authenticity}"
+    yield f"anchoring     {standing.anchoring}"
+    for each in standing.signatures:
+        yield f"signed by     {inert(each.signer)}: {each.outcome}"
+    if standing.unmet:
+        yield f"required      not so: {', '.join(standing.unmet)}"
+    if standing.authenticity != "signed" and standing.anchoring == "none":
+        yield "note          compare the root with one that you know from elsewhere"
+    for sentence in NOT_PROVED:
+        yield f"not proved    {sentence}"

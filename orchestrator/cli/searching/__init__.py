@@ -1,0 +1,1 @@
+"""Where a text or the shape of a key stands in a run, a bundle or a file."""
