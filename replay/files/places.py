@@ -73,13 +73,21 @@ class Places:
         directory: the working directory that the run started in.
         here: the working directory of this process, where the code of a replay lies.
         changed: gives the program's working directory if it has asked for it or changed it.
+        expected: says whether the record has just this spelling of a path at this point. `here`
+            may lie above what the program names by an absolute path of its own, such as a file
+            below the home directory; only the record knows how that was spelled.
     """
 
     def __init__(
-        self, directory: str, here: str, changed: Callable[[], str | None] = lambda: None
+        self,
+        directory: str,
+        here: str,
+        changed: Callable[[], str | None] = lambda: None,
+        expected: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._directory = directory
         self._changed = changed
+        self._expected = expected
         bases = dict.fromkeys((directory, here, os.path.realpath(here)))
         self._bases = tuple(base.rstrip("/") for base in bases if base.rstrip("/"))
         self._code = _code_directories()
@@ -127,10 +135,12 @@ class Places:
         """Return how the record spells an absolute path."""
         for base in self._bases:
             if absolute.startswith(base):
-                if len(absolute) == len(base):
-                    return "."
-                if absolute[len(base)] == "/":
-                    return plain(absolute[len(base) + 1 :])
+                below = absolute[len(base) :]
+                if below and below[0] != "/":
+                    continue
+                if base != self._directory and self._expected(plain(absolute)):
+                    break
+                return plain(below[1:]) or "."
         return plain(absolute)
 
     def is_code(self, absolute: str) -> bool:

@@ -47,6 +47,10 @@ class FileInputs(Protocol):
         """Return the kind of the record that comes next."""
         ...
 
+    def names(self, path: str) -> bool:
+        """Return whether the input that comes next names a path in just this spelling."""
+        ...
+
 
 class RecordedFiles(Files):
     """The record of a disk, and an overlay for what the program writes.
@@ -192,7 +196,7 @@ def recorded_files(
     return RecordedFiles(
         recorder,
         answerer,
-        Places(directory, working_directory(), changed),
+        Places(directory, working_directory(), changed, inputs.names),
         bytes.fromhex(started.seed),
         started.setting.get("text", "utf-8"),
         inputs=inputs,

@@ -117,6 +117,16 @@ class KeyedInputs:
         """Return the kind of the next note, if there is one."""
         return "SecretRegistered" if self._index.secrets else None
 
+    def names(self, path: str) -> bool:
+        """Return whether the recording names a path in just this spelling, anywhere."""
+        index = self._index
+        own = index.readings.get(self._recorder.scheduler.actor().path(), ())
+        return (
+            path in index.files
+            or any(path == argument for _, argument in index.environment)
+            or any(path == reading.argument for reading in own)
+        )
+
     def note(self) -> Payload | None:
         """Return the next secret that the recording registered after its start."""
         return self._index.secrets.pop(0) if self._index.secrets else None

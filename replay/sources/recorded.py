@@ -10,7 +10,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
+import msgspec
+
 from replay.errors import IntegrityError
+from replay.events.file_kinds import CaptureGap, FileRead
 from replay.events.kinds import (
     ChunksReceived,
     Reading,
@@ -35,6 +38,7 @@ __all__ = ["RecordedInputs"]
 
 #: Records in which a reading that came too early is looked for.
 _LOOK_AHEAD: Final = 64
+_NAMES_A_PATH: Final = frozenset({"ReadingsTaken", "FileRead", "CaptureGap", "SecretRegistered"})
 _NO_READINGS: Final[tuple[Reading, ...]] = ()
 
 
@@ -240,6 +244,24 @@ class RecordedInputs:
         """Return the kind of the record after those that are still pending here."""
         return self._history.kind(self._recorder.size + self._recorder.pending_records)
 
+    def names(self, path: str) -> bool:
+        """Return whether the input that comes next names a path in just this spelling."""
+        if self.answers and _names(self._readings[self._next_reading], path):
+            return True
+        first = self._recorder.size + self._recorder.pending_records
+        for seq in range(first, first + _LOOK_AHEAD):
+            entry = self._history.input(seq)
+            if entry is None or entry.header.kind not in _NAMES_A_PATH:
+                return False
+            payload, _ = self._payload(entry)
+            if isinstance(payload, ReadingsTaken):
+                return bool(payload.readings) and _names(payload.readings[0], path)
+            if isinstance(payload, FileRead):
+                return path == payload.path
+            if isinstance(payload, CaptureGap):
+                return path == payload.name
+        return False
+
     def note(self, wanted: Callable[[Payload], bool] = lambda _: True) -> Payload | None:
         """Return the noted input at this very position, if it is wanted."""
         entry = self._history.input(self._recorder.size)
@@ -332,6 +354,17 @@ class RecordedInputs:
             )
         )
         raise AssertionError("unreachable")
+
+
+def _names(reading: Reading, path: str) -> bool:
+    """Return whether a reading of files is about a path: alone, with details, or one of a pair."""
+    argument = reading.argument
+    if not reading.source.startswith(("file.", "disk.")):
+        return False
+    try:
+        return path in msgspec.json.decode(argument, type=tuple[str, str])
+    except msgspec.DecodeError:
+        return f" {path} " in f" {argument} "
 
 
 def _check(entry: Entry, payload: Payload, body: bytes) -> None:

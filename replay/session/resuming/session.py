@@ -144,7 +144,12 @@ class ResumedSession(Generic[T]):
         self._files = context.files = self.files_type(
             recorder,
             self._answers,
-            Places(started.directory, working_directory(), self._answers.directory),
+            Places(
+                started.directory,
+                working_directory(),
+                self._answers.directory,
+                self._recorded.names,
+            ),
             seed,
             started.setting.get("text", "utf-8"),
             tape=self._tape,

@@ -1,6 +1,7 @@
 """Programs that read and write files, recorded, then replayed with their inputs gone."""
 
 import configparser
+import contextlib
 import csv
 import fcntl
 import io
@@ -507,13 +508,48 @@ def test_nothing_of_the_disk_is_read_or_written_by_a_replay(place, rerun, tmp_pa
     assert (ran.out / ".absolute" / str(outside)[1:] / "new").read_text() == "before"
 
 
-def test_a_keyed_replay_finds_contents_by_path(place, tmp_path, monkeypatch):
+@pytest.mark.parametrize("above", ["/", "its parent", "its own"])
+def test_a_replay_above_what_the_program_names_absolutely_spells_it_as_recorded(
+    place, rerun, tmp_path, monkeypatch, above
+):
+    outside = tmp_path / "home" / ".config"
+    outside.mkdir(parents=True)
+    (outside / "key").write_text(f"token = sk-ant-api03-{'x' * 40}")
+    (place / "beside").write_text("relative")
+
+    def program():
+        print(sorted(os.listdir(outside)), os.path.exists(outside / "none"))
+        (outside / "key").chmod(0o600)
+        text = (outside / "key").read_text()
+        (outside / "new").write_text(text)
+        (outside / "new").rename(outside / "renamed")
+        print(len((outside / "renamed").read_text()), os.stat(outside / "renamed").st_size)
+        with contextlib.suppress(FileNotFoundError):
+            (outside / "none").unlink()
+        print(Path("beside").read_text(), (place / "beside").read_text())
+
+    def move():
+        shutil.rmtree(outside)
+        monkeypatch.chdir({"/": "/", "its parent": tmp_path, "its own": tmp_path / "home"}[above])
+
+    ran = rerun(program, between=move)
+
+    assert ran.report.verdict == "identical", (ran.report.divergence, ran.report.notes)
+    assert {str(each[0].path) for each in ran.kinds("FileRead")} == {
+        str(outside / "key"),
+        str(outside / "renamed"),
+        "beside",
+    }
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_a_keyed_replay_finds_contents_by_path(place, tmp_path, monkeypatch, above):
     (place / "a").write_text("one")
-    (place / "b").write_text("two")
+    (tmp_path / "b").write_text("two")
 
     def program(order):
         for name in order:
-            print(Path(name).read_text())
+            print((tmp_path / "b" if name == "b" else Path(name)).read_text())
         Path("made").write_text("x")
 
     with captured():
@@ -521,7 +557,7 @@ def test_a_keyed_replay_finds_contents_by_path(place, tmp_path, monkeypatch):
             lambda: program("ab"), workspace=tmp_path / "workspace", entry="test", dialects=()
         )
     (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path if above else tmp_path / "elsewhere")
     with (
         closing(DuckDBStore.open(recording.directory, read_only=True)) as store,
         captured() as again,
@@ -529,4 +565,5 @@ def test_a_keyed_replay_finds_contents_by_path(place, tmp_path, monkeypatch):
         replay_keyed(store, lambda: program("bab"), dialects=()).result()
 
     assert again.getvalue() == b"two\none\ntwo\n"
-    assert os.listdir() == []
+    assert not (tmp_path / "elsewhere" / "made").exists()
+    assert not (tmp_path / "made").exists()
