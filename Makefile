@@ -36,8 +36,9 @@ help: ## list these words
 demo: .venv/.installed ## record, replay and tamper with a run; offline, no key needed
 	@$(RUN)/ritornello demo
 
+# The tree's own tests, of imports, checks and documents, are in `make check`.
 test: .venv-dev/.installed ## the tests, a sample of those that take minutes
-	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-sample} $(DEV)/python -m pytest -n $(JOBS) -m 'not full and not documents'
+	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-sample} $(DEV)/python -m pytest -n $(JOBS) -m 'not full and not documents' --ignore=tests/architecture
 
 # Apart from `make test`: tracing doubles the time, and programs that run as processes of their own
 # are not traced. The tracer takes locks on the threads that it traces, so a schedule under it is

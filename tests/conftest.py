@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import sys
+from collections import Counter
 from hashlib import sha256
 
 import pytest
@@ -43,6 +44,19 @@ def _clean_environment(monkeypatch, request, tmp_path_factory):
     )
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
         monkeypatch.setenv(name, str(place / name.lower()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what `sample` leaves out as `full`; what is asked for by its name is the first."""
+    seen = Counter()
+    for item in items:
+        sample = item.get_closest_marker("sample")
+        if sample is not None:
+            function = item.nodeid.partition("[")[0]
+            if seen[function] % sample.args[0]:
+                item.add_marker("full")
+            seen[function] += 1
 
 
 def _is_loopback(host: object) -> bool:

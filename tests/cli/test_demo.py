@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 
+
+@pytest.mark.full
 def test_the_demo_observes_everything_it_claims(place):
     done = place.run("demo", "--json", "--keep", "demo")
 

@@ -86,6 +86,7 @@ while True:
 """
 
 
+@pytest.mark.full
 def test_a_program_that_catches_everything_cannot_keep_its_verdict(place):
     file = place.write("stubborn.py", STUBBORN)
     assert place.run("record", "--", "python", "stubborn.py").code == 0

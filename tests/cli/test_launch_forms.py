@@ -69,6 +69,7 @@ def executable(path, text):
     return path
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     "words",
     [
@@ -92,6 +93,7 @@ def test_a_program_sees_what_python_would_give_it(place, words):
     assert said == real(place, sys.executable, *words)
 
 
+@pytest.mark.full
 def test_variables_that_python_reads_reach_the_program(place):
     place.write("agent.py", "import sys; print(sys.flags.optimize, sys.flags.dev_mode)")
 
@@ -100,6 +102,7 @@ def test_variables_that_python_reads_reach_the_program(place):
     assert said == "2 True\n"
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     "head",
     [
@@ -172,6 +175,7 @@ def test_a_prompt_at_the_end_is_refused(place):
     assert "PYTHONINSPECT" in refused.err
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("name", ["replay", "orchestrator"])
 @pytest.mark.parametrize("form", ["module", "package", "namespace"])
 @pytest.mark.parametrize("way", ["beside", "path", "tool"])
@@ -255,6 +259,7 @@ class TestUv:
 
     OPTIONS = ("--no-project", "--offline", "--python", sys.executable)
 
+    @pytest.mark.full
     def test_a_script_and_a_module_run_in_the_environment_that_uv_chose(self, place):
         pack(place)
 

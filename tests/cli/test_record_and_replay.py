@@ -54,6 +54,7 @@ def test_a_changed_program_diverges_at_the_event_that_it_changed(place):
     assert re.search(r"agent\.py:\d+", told.err)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ("code", "expected"),
     [("import sys; sys.exit(7)", 7), ("raise SystemExit('no')", 1), ("1/0", 1), ("pass", 0)],

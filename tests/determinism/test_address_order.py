@@ -28,6 +28,7 @@ def test_the_stock_loop_varies_with_the_heap(main):
     pytest.fail(f"always {outputs}")
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "main",
     [

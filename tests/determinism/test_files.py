@@ -96,6 +96,7 @@ PERTURBATIONS = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_the_same_files_come_out_elsewhere(name, recorded, tmp_path):

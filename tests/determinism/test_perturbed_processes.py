@@ -65,6 +65,7 @@ def recorded(tmp_path_factory):
     return record_drawn(range(1000, 1010), tmp_path_factory.mktemp("workspace"))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_a_replay_is_identical_and_has_the_same_schedule_in_another_process(
     name, recorded, tmp_path

@@ -139,6 +139,7 @@ def test_without_a_record_the_same_program_says_something_else_each_time(place):
     assert len(place.marker.split()) == 12
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("old", "new", "kind"),
     [

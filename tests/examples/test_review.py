@@ -61,6 +61,7 @@ def reviewed_and_replayed_elsewhere(tmp_path, base_url, seconds=50):
     return recorded.stdout, json.loads(replayed.stdout), replayed.stderr
 
 
+@pytest.mark.full
 def test_a_review_replays_without_git_and_without_the_provider(tmp_path):
     with ScriptedProvider(mode="wild") as provider:
         printed, report, replayed = reviewed_and_replayed_elsewhere(tmp_path, provider.base_url)

@@ -145,6 +145,7 @@ def judged(recording, source, versions=None):
         path.write_text(PROGRAM)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(("sort", "name"), MUTANTS, ids=lambda each: each.replace(" ", "-"))
 def test_a_mutant_is_of_its_class(sort, name, recording, capsys):
     old, new, kind = MUTANTS[sort, name]

@@ -167,6 +167,7 @@ def openai_replays(tmp_path_factory):
     return place, {key: (each, paths[key]) for key, each in zip(paths, found, strict=True)}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("sort", "name"), CHANGES, ids=lambda each: each.replace(" ", "-"))
 def test_a_change_of_a_request_of_the_openai_client_is_classed(sort, name, openai_replays):
     place, replays = openai_replays

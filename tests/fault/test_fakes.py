@@ -313,6 +313,7 @@ def mutant_of(name: str) -> str:
     return PROGRAM.replace(old, new)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_diverges_where_it_differs_and_is_named_rightly(name, recording):
     _, entries = recording

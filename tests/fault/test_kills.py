@@ -157,6 +157,7 @@ def test_a_run_killed_anywhere_holds_all_that_was_seen(tmp_path, provider, after
     verify_what_is_left(left, sealed=False)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("point", "skip", "when"), [*AIMED, *[pytest.param(*row, marks=FULL) for row in AIMED_FULL]]
 )

@@ -170,6 +170,7 @@ def changed(source: str, pairs) -> str:
     return source
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_diverges_where_it_differs_and_is_named_rightly(name, recording, capsys):
     old, new, (category, computed, recorded) = MUTANTS[name]

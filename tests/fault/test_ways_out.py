@@ -83,6 +83,7 @@ def test_the_page_and_the_programs_name_the_same_ways():
     assert len(TABLE) >= 24
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_way_out_has_an_effect_live_and_none_in_a_replay(way, workspace, tmp_path, world, capfd):
     if TABLE[way]["process"] == "passes" and not _has_kernel_guard():

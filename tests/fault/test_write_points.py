@@ -156,6 +156,7 @@ def recomputed(directory, monkeypatch):
     return report.verdict, again.output.getvalue()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(("point", "skip", "happens", "lasts", "outcome"), ROWS)
 def test_a_recording_loses_nothing_that_was_seen(
     tmp_path, monkeypatch, point, skip, happens, lasts, outcome

@@ -34,7 +34,7 @@ def _script(orders):
     )
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(50, marks=pytest.mark.full)])
+@pytest.mark.parametrize("count", [3, pytest.param(50, marks=pytest.mark.full)])
 def test_each_order_of_arrival_replays_as_itself(tmp_path, count):
     orders = random.Random(11).sample(list(itertools.permutations(range(5))), count)
     with ScriptedProvider(mode="wild", script=_script(orders)) as provider:

@@ -91,6 +91,7 @@ def test_thread_pools_of_frameworks_replay_in_twenty_of_twenty_processes(tmp_pat
     _replay_in(PROCESSES, program, recorded)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "program",
     [NEWSROOM, *(pytest.param(each, marks=pytest.mark.full) for each in (DESK, ANYIO))],
@@ -120,6 +121,7 @@ def _run_plain(program, url):
     return done.stdout
 
 
+@pytest.mark.full
 def test_the_command_records_and_replays_a_framework_program(tmp_path):
     with ScriptedProvider(mode="wild") as provider:
         recorded = _ritornello(

@@ -54,6 +54,7 @@ def test_a_program_on_another_sdk_replays_in_processes_that_share_nothing(tmp_pa
         assert replayed.stdout == recorded.stdout
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", SDKS)
 def test_two_recordings_of_a_program_on_another_sdk_differ(tmp_path, name):
     module, _ = SDKS[name]

@@ -143,6 +143,7 @@ def test_the_folded_history_is_what_the_program_saw(clerk):
     assert printed[2].split() == [str(lengths[2]), "list"]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("program", ["newsroom", "clerk", "branches"])
 @pytest.mark.parametrize("process", [Process(), OTHER], ids=["alike", "unlike"])
 def test_a_replay_elsewhere_computes_the_same_changes(program, process, request):

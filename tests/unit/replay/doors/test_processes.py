@@ -181,6 +181,7 @@ PROGRAMS = {
 }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_process_gives_the_same_answer_from_the_record(both, name):
     program, expected = PROGRAMS[name]

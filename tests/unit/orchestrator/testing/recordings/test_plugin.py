@@ -85,6 +85,7 @@ def test_a_replay_elsewhere_does_nothing_live_and_changes_no_recording(copied):
     assert _bundles(copied.path) == before
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     "options",
     [
