@@ -8,7 +8,8 @@ an object.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import duckdb
@@ -18,10 +19,9 @@ from replay.events.entry import Entry, Part
 from replay.events.header import decode_header, kind_in
 from replay.events.refs import RefsDecoder
 from replay.log.duckdb_rows import PART_COLUMNS, part_of
-from replay.log.duckdb_schema import shed_cache
 from replay.log.port import DecodeHeader, Line
 
-__all__ = ["read_entries", "read_lines"]
+__all__ = ["LogCursor", "read_entries", "read_lines"]
 
 #: Position, no ordinal, stored list of parts, header bytes, place; unchecked.
 _Row: TypeAlias = tuple[Any, Any, Any, Any, Any]
@@ -47,14 +47,27 @@ _BATCH_MIN: Final = 256
 _BATCH_MAX: Final = 8192
 _BATCH_BYTES: Final = 8 << 20
 #: Bytes read after which the database lets go of what it read.
-_SHED_BYTES: Final = 32 << 20
+_SHED_BYTES: Final = 16 << 20
 #: Rows made into objects at once, and lines handed out at once: what a processor's cache holds.
 _AT_ONCE: Final = 256
 _WANTED: Final = ord("1")
 
 
+@dataclass(slots=True)
+class LogCursor:
+    """A cursor of a log, exchanged between two queries for one that remembers nothing.
+
+    Attributes:
+        now: the cursor to ask.
+        forget: closes a cursor, or keeps it, and returns the one to go on with.
+    """
+
+    now: duckdb.DuckDBPyConnection
+    forget: Callable[[duckdb.DuckDBPyConnection], duckdb.DuckDBPyConnection]
+
+
 def read_entries(
-    cursor: duckdb.DuckDBPyConnection,
+    held: LogCursor,
     refs: RefsDecoder,
     first: int,
     last: int,
@@ -63,7 +76,7 @@ def read_entries(
     """Yield the records in [first, last), whole.
 
     Args:
-        cursor: of the log; nothing else uses it meanwhile.
+        held: of the log; nothing else uses it meanwhile.
         refs: the decoder of part lists, as of ``first``.
         first: position of the first record.
         last: position after the last one.
@@ -78,6 +91,7 @@ def read_entries(
     seq, batch = first, _BATCH_MIN
     while seq < last:
         start, stop, size = seq, min(seq + batch, last), 1
+        cursor = held.now
         cursor.execute(_ALL, [start, stop])
         # The record whose parts may still come; this loop runs for every record that is checked.
         here: _Row | None = None
@@ -108,7 +122,7 @@ def read_entries(
         kept += size
         if kept > _SHED_BYTES:
             kept = 0
-            shed_cache(cursor)
+            held.now = held.forget(held.now)
 
 
 def _entry(row: _Row, refs: RefsDecoder, brought: list[Part], decode: DecodeHeader) -> Entry:
@@ -120,9 +134,7 @@ def _entry(row: _Row, refs: RefsDecoder, brought: list[Part], decode: DecodeHead
     return Entry(header=header, raw=raw, parts=listed, brought=tuple(brought), place=place)
 
 
-def read_lines(
-    cursor: duckdb.DuckDBPyConnection, last: int, wanted: frozenset[str]
-) -> Iterator[Sequence[Line]]:
+def read_lines(held: LogCursor, last: int, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
     """Yield the records before ``last``; see :meth:`replay.log.port.LogReader.lean`.
 
     Raises:
@@ -132,6 +144,7 @@ def read_lines(
     start, batch, kept = 0, _BATCH_MIN, 0
     while start < last:
         stop, size = min(start + batch, last), 1
+        cursor = held.now
         rows = cursor.execute(_HEADERS, [start, stop]).fetchall()
         mask = _mask(rows, wanted, start, stop)
         among = [start, stop, mask.decode(), start]
@@ -155,7 +168,7 @@ def read_lines(
         kept += size
         if kept > _SHED_BYTES:
             kept = 0
-            shed_cache(cursor)
+            held.now = held.forget(held.now)
 
 
 def _next_batch(records: int, size_bytes: int) -> int:

@@ -7,7 +7,7 @@ changes nothing and may run beside the appending thread.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +17,13 @@ from replay.errors import IntegrityError, LogError
 from replay.events.entry import Entry, Part
 from replay.events.header import decode_header
 from replay.events.refs import RefsDecoder
-from replay.log.duckdb_lines import read_entries, read_lines
+from replay.log.duckdb_lines import LogCursor, read_entries, read_lines
 from replay.log.duckdb_rows import PART_COLUMNS, column_values, part_of, salts_of
-from replay.log.duckdb_schema import FIELDS, mapped_errors
+from replay.log.duckdb_schema import FIELDS, mapped_errors, shed_cache
 from replay.log.lock import RunLock
 from replay.log.port import DecodeHeader, Line
 from replay.log.record_check import Finding
+from replay.own_locks import OwnLock
 
 __all__ = ["DuckDBReader", "fetch_refs"]
 
@@ -39,6 +40,8 @@ SELECT about FROM log WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal
 
 #: Records whose typed columns are computed at once.
 _PIECE: Final = 8192
+#: Pieces after which the database lets go of what it read.
+_PIECES_KEPT: Final = 8
 
 
 class DuckDBReader:
@@ -50,6 +53,10 @@ class DuckDBReader:
         self._connection = connection
         self._closed = False
         self._records = 0
+        # Opens the file again, where nothing is lost by closing it; see `_forget`.
+        self._reopen: Callable[[], duckdb.DuckDBPyConnection] | None = None
+        self._using = OwnLock()
+        self._cursors = 0
         # A reader that goes on where another ended need not decode part lists from the start.
         self._reached: tuple[int, RefsDecoder] | None = None
 
@@ -70,9 +77,9 @@ class DuckDBReader:
         end = self._records if last is None else min(last, self._records)
         if first >= end:
             return
-        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
-            refs = self._decoder_at(cursor, first)
-            yield from read_entries(cursor, refs, first, end, decode)
+        with mapped_errors(self._path, "reading"), self._cursor() as held:
+            refs = self._decoder_at(held.now, first)
+            yield from read_entries(held, refs, first, end, decode)
             self._reached = (end, refs)
 
     def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
@@ -82,8 +89,8 @@ class DuckDBReader:
             IntegrityError: a record is missing, or a wanted one is malformed.
             LogError: the store is closed.
         """
-        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
-            yield from read_lines(cursor, self._records, wanted)
+        with mapped_errors(self._path, "reading"), self._cursor() as held:
+            yield from read_lines(held, self._records, wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.
@@ -95,8 +102,8 @@ class DuckDBReader:
         if not ordinals:
             return {}
         wanted = [min(ordinals), max(ordinals), list(ordinals)]
-        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
-            rows = cursor.execute(_READ_PARTS, wanted).fetchall()
+        with mapped_errors(self._path, "reading"), self._cursor() as held:
+            rows = held.now.execute(_READ_PARTS, wanted).fetchall()
         found = {ordinal: part_of(ordinal, about, data) for _, ordinal, about, data in rows}
         for ordinal in ordinals:
             if ordinal not in found:
@@ -110,8 +117,8 @@ class DuckDBReader:
             IntegrityError: a salt is missing.
             LogError: the store is closed.
         """
-        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
-            rows = cursor.execute(_READ_SALTS, [first, last]).fetchall()
+        with mapped_errors(self._path, "reading"), self._cursor() as held:
+            rows = held.now.execute(_READ_SALTS, [first, last]).fetchall()
         salts = salts_of(rows)
         if salts is None:
             raise IntegrityError("a part has no salt", where=str(self._path))
@@ -132,16 +139,18 @@ class DuckDBReader:
         # A piece at a time: to put all in order, DuckDB would hold all.
         pieces = [f"seq >= {n} AND seq < {n + _PIECE}" for n in range(0, self._records, _PIECE)]
         records = 0
-        with mapped_errors(self._path, "reading"), self._cursor() as cursor:
-            for piece in [*pieces, f"seq < 0 OR seq >= {self._records}"]:
+        with mapped_errors(self._path, "reading"), self._cursor() as held:
+            for number, piece in enumerate([*pieces, f"seq < 0 OR seq >= {self._records}"], 1):
+                if number % _PIECES_KEPT == 0:
+                    held.now = held.forget(held.now)
                 try:
-                    cursor.execute(f"{query} WHERE {piece} ORDER BY seq")
+                    held.now.execute(f"{query} WHERE {piece} ORDER BY seq")
                 except (duckdb.BinderException, duckdb.CatalogException):
                     yield Finding(
                         code="column", seq=None, message="the typed columns are not there"
                     )
                     return
-                while rows := cursor.fetchmany(1024):
+                while rows := held.now.fetchmany(1024):
                     for raw, *values in rows:
                         records += 1
                         yield from _compare(raw, dict(zip(names, values, strict=True)))
@@ -150,12 +159,34 @@ class DuckDBReader:
             yield Finding(code="column", seq=None, message=message)
 
     @contextlib.contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(self) -> Iterator[LogCursor]:
         if self._closed:
             raise LogError("the log is closed", where=str(self._path))
         self._lock.check()
-        with self._connection.cursor() as cursor:
-            yield cursor
+        with self._using:
+            held = LogCursor(self._connection.cursor(), self._forget)
+            self._cursors += 1
+        try:
+            yield held
+        finally:
+            with self._using:
+                self._cursors -= 1
+                held.now.close()
+
+    def _forget(self, cursor: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """Let DuckDB forget what it read; return the cursor to go on with.
+
+        Beside the blocks it keeps a handle of each, some 50 bytes a record, until the file is
+        closed; so it is opened anew, if no other cursor would be closed with it.
+        """
+        with self._using:
+            if self._reopen is None or self._cursors > 1:
+                shed_cache(cursor)
+                return cursor
+            cursor.close()
+            self._connection.close()
+            self._connection = self._reopen()
+            return self._connection.cursor()
 
     def _decoder_at(self, cursor: duckdb.DuckDBPyConnection, first: int) -> RefsDecoder:
         reached, self._reached = self._reached, None

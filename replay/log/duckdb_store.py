@@ -159,6 +159,9 @@ class DuckDBStore(DuckDBReader):
                         check_head(directory, store._records)
                     if not read_only:
                         store._take_up()
+                    elif not wal_path(path).exists():  # it would be read anew at each opening
+                        file = path.absolute()
+                        store._reopen = lambda: connect(file, read_only=True)
                 except BaseException:
                     connection.close()
                     raise
