@@ -14,6 +14,7 @@ from typing import Final
 from orchestrator.reports.outcome import (
     Location,
     Outcome,
+    class_of,
     details,
     finding_of,
     headline,
@@ -79,7 +80,9 @@ def step_summary(outcomes: Sequence[Outcome]) -> str:
 
 
 def _annotation(outcome: Outcome, location: Location | None) -> str:
-    properties = {"title": f"ritornello {finding_of(outcome)}"}
+    sort = class_of(outcome)
+    title = f"ritornello {finding_of(outcome)}" + ("" if sort is None else f" ({sort})")
+    properties = {"title": title}
     if location is not None:
         properties = {"file": location.file, "line": str(location.line or 1), **properties}
     head = ",".join(f"{name}={_property(value)}" for name, value in properties.items())

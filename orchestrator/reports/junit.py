@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from orchestrator.reports.outcome import Outcome, details, finding_of, headline
+from orchestrator.reports.outcome import Outcome, class_of, details, finding_of, headline
 from orchestrator.reports.spelling import spelled
 
 __all__ = ["junit_xml"]
@@ -19,7 +19,8 @@ _ERRORS: Final = frozenset({"incomplete", "error"})
 def junit_xml(outcomes: Sequence[Outcome], *, suite: str = "ritornello replay") -> bytes:
     """Return outcomes as one JUnit test suite with a test case each, UTF-8.
 
-    A replay that could not be judged is an error and never skipped: skipped counts as passed.
+    A replay that could not be judged is an error and never skipped: skipped counts as passed. The
+    type of a failure is the verdict, of a divergence with its class: ``diverged.prompt``.
 
     Args:
         outcomes: in the order in which they are to be listed.
@@ -47,7 +48,9 @@ def junit_xml(outcomes: Sequence[Outcome], *, suite: str = "ritornello replay") 
         lines = [_text(line) for line in details(outcome)]
         if finding is not None:
             tag = "error" if finding in _ERRORS else "failure"
-            attributes = {"type": finding, "message": _text(headline(outcome))}
+            sort = class_of(outcome)
+            kind = finding if sort is None else f"{finding}.{sort.replace(' ', '-')}"
+            attributes = {"type": kind, "message": _text(headline(outcome))}
             SubElement(case, tag, attributes).text = "\n".join([attributes["message"], *lines])
         elif lines:
             SubElement(case, "system-out").text = "\n".join(lines)

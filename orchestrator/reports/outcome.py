@@ -9,9 +9,20 @@ from typing import Final, Literal
 
 import msgspec
 
+from replay.forensics.explain import Explanation
+from replay.forensics.fed_by import Fed
 from replay.session.report import Report
 
-__all__ = ["Finding", "Location", "Outcome", "details", "finding_of", "headline", "location_of"]
+__all__ = [
+    "Finding",
+    "Location",
+    "Outcome",
+    "class_of",
+    "details",
+    "finding_of",
+    "headline",
+    "location_of",
+]
 
 _VALUE_MAX: Final = 300
 _DAMAGED: Final = 3
@@ -30,6 +41,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         exit_code: what the command alone would have ended with; 0 passed.
         duration_s: seconds that it took.
         report: the verdict and what it rests on; None if there is none.
+        explanation: of what class a divergence is, and what fed it; None if nothing is known.
         trouble: without a report, what went wrong, in lines.
     """
 
@@ -37,6 +49,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     duration_s: float
     report: Report | None = None
+    explanation: Explanation | None = None
     trouble: tuple[str, ...] = ()
 
 
@@ -56,6 +69,11 @@ def finding_of(outcome: Outcome) -> Finding | None:
     return "damaged" if outcome.exit_code == _DAMAGED else "error"
 
 
+def class_of(outcome: Outcome) -> str | None:
+    """Return the class of a divergence, as ``prompt``, and None of anything else."""
+    return None if outcome.explanation is None else outcome.explanation.sort
+
+
 def headline(outcome: Outcome) -> str:
     """Return one line: the verdict, and the first thing to know about it. Not escaped."""
     report = outcome.report
@@ -63,7 +81,9 @@ def headline(outcome: Outcome) -> str:
         what = outcome.trouble[0] if outcome.trouble else "it could not be judged"
         return f"{finding_of(outcome)}: {what}"
     if report.divergence is not None:
-        return f"{report.verdict}: {report.divergence.summary()}"
+        sort = class_of(outcome)
+        of_class = "" if sort is None else f" ({sort})"
+        return f"{report.verdict}{of_class}: {report.divergence.summary()}"
     if report.notes:
         return f"{report.verdict}: {report.notes[0]}"
     return f"{report.verdict}: {report.events} events, {report.live_effects} live effects"
@@ -75,18 +95,24 @@ def details(outcome: Outcome) -> Iterator[str]:
     if report is None:
         yield from outcome.trouble[1:]
         return
-    found = report.divergence
+    found, told = report.divergence, outcome.explanation
+    if told is not None:
+        yield f"class {told.sort}: {told.reason}"
     if found is not None:
         said = [f for f in found.fields if not f.path.startswith(("header.", "marks"))]
         for change in said or found.fields:
             yield f"field {change.path}"
             yield f"  recorded {_value(change.recorded)}"
             yield f"  replayed {_value(change.replayed)}"
+        yield from (_fed_line(each) for each in ([] if told is None else told.fed_by))
         for side, place in (("recorded", found.recorded_place), ("replayed", found.replayed_place)):
             if place is not None:
                 yield f"{side} at {place}"
         if found.note:
             yield f"note: {found.note}"
+    if told is not None:
+        yield from (f"code {change.state}: {change.path}" for change in told.code_changes)
+        yield f"try: {told.suggestion}"
     yield f"run {report.run or '-'}, {report.events} events"
     yield f"root recorded {report.root_recorded or '-'}"
     yield f"root replayed {report.root_replayed or '-'}"
@@ -104,7 +130,10 @@ def location_of(outcome: Outcome, root: str, here: str = "") -> Location | None:
         here: absolute path to which relative ones are relative; the root, if not given.
     """
     found = None if outcome.report is None else outcome.report.divergence
-    for place in () if found is None else (found.replayed_place, found.recorded_place):
+    places = [] if found is None else [found.replayed_place, found.recorded_place]
+    if outcome.explanation is not None:
+        places.append(outcome.explanation.place)
+    for place in places:
         frame = _FRAME.match(place or "")
         file = None if frame is None else _below(frame["file"], root, here)
         if frame is not None and file is not None:
@@ -123,6 +152,11 @@ def _below(file: str, root: str, here: str) -> str | None:
     if ".." in path.parts or not path.parts or "\x00" in file:
         return None
     return str(path)
+
+
+def _fed_line(fed: Fed) -> str:
+    side = "" if fed.side == "both" else f", {fed.side} side"
+    return f"fed by event {fed.event}, {fed.what}, {fed.path}+{fed.offset}{side}: {fed.excerpt}"
 
 
 def _value(value: str | None) -> str:

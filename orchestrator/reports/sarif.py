@@ -115,8 +115,35 @@ def _result(
             "rootRecorded": report.root_recorded,
             "rootReplayed": report.root_replayed,
             "liveEffects": report.live_effects,
+            **_explained(outcome),
         }
     return result
+
+
+def _explained(outcome: Outcome) -> dict[str, object]:
+    told = outcome.explanation
+    if told is None:
+        return {}
+    fed = [
+        {
+            "event": each.event,
+            "kind": each.kind,
+            "what": spelled(each.what, _LINE_MAX),
+            "path": spelled(each.path, _LINE_MAX),
+            "offset": each.offset,
+            "excerpt": spelled(each.excerpt, _LINE_MAX),
+            "field": spelled(each.field, _LINE_MAX),
+            "side": each.side,
+        }
+        for each in told.fed_by
+    ]
+    return {
+        "tags": [told.sort],
+        "class": told.sort,
+        "basis": told.basis,
+        "reason": spelled(told.reason, _LINE_MAX),
+        "fedBy": fed,
+    }
 
 
 def _message(line: str) -> str:

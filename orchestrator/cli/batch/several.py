@@ -10,6 +10,7 @@ from typing import Final
 from orchestrator.cli.exit_codes import ExitCode
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.errors import NotFoundError
+from replay.log.seeming import seeming
 
 __all__ = ["WORST_FIRST", "expanded", "worst"]
 
@@ -42,10 +43,14 @@ def expanded(names: Sequence[str]) -> list[str]:
             continue
         bundles = _bundles_below(Path(name))
         if not bundles:
+            what, verb = seeming(Path(name)) or ("a directory", "")
+            plain = what == "a directory"
             raise NotFoundError(
-                "there is no bundle in this directory",
+                "there is no bundle in this directory" + ("" if plain else f": it is {what}"),
                 where=name,
-                hint=f"a bundle's name ends in {BUNDLE_SUFFIX}; a run is named by its id",
+                hint=f"a bundle's name ends in {BUNDLE_SUFFIX}; a run is named by its id"
+                if plain
+                else verb,
             )
         found |= dict.fromkeys(bundles)
     return list(found)

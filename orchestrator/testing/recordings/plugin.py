@@ -36,13 +36,14 @@ from orchestrator.testing.recordings.modes import (
     records_what_differs,
 )
 from orchestrator.testing.recordings.names import RECORDINGS, is_plain_name
+from orchestrator.testing.recordings.prepared import PreparedProcesses
 from orchestrator.testing.recordings.process import (
     CHILD_OPTION,
     ChildReporter,
     ChildTask,
     child_task,
-    keep_only,
     run_in_child,
+    serve,
 )
 from orchestrator.testing.recordings.texts import missing
 from orchestrator.testing.recordings.unused import (
@@ -75,6 +76,7 @@ class _Session:
 
 _session: Final = pytest.StashKey[_Session]()
 _child: Final = pytest.StashKey[ChildTask | None]()
+_prepared: Final = pytest.StashKey[PreparedProcesses]()
 #: On a test: its replay beside others differs, and has to be judged in a process of its own.
 _differs: Final = pytest.StashKey[bool]()
 
@@ -131,6 +133,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_plain_name(directory):
         raise pytest.UsageError(f"ini key {INI_DIRECTORY}: {directory!r} is no plain name")
     config.stash[_session] = _Session()
+    config.stash[_prepared] = PreparedProcesses()
     task = config.stash.get(_child, None)
     if task is not None:
         config.pluginmanager.register(ChildReporter(config, task))
@@ -142,9 +145,6 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse two tests that would share a recording; note which recordings have a test."""
-    task = config.stash.get(_child, None)
-    if task is not None:
-        keep_only(task.node, items)
     if takes_vcr_marks(config):
         take_vcr_marks(items)
     owners: dict[str, str] = {}
@@ -180,6 +180,16 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 
 # --- running one -----------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """In a prepared process: run what is ordered, and nothing of its own."""
+    task = session.config.stash.get(_child, None)
+    if task is None or session.testsfailed:  # what could not be collected is pytest's to say
+        return None
+    serve(session, task)
+    return True
 
 
 @pytest.fixture
@@ -218,7 +228,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     if step == "record":
-        reports = run_in_child(item, "record")
+        reports = run_in_child(item, "record", config.stash[_prepared])
     else:
         reports = runtestprotocol(item, log=False, nextitem=nextitem)
         if item.stash.get(_differs, False):
@@ -233,10 +243,12 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 def _judged_alone(item: pytest.Function) -> list[pytest.TestReport]:
     from orchestrator.testing.recordings.runs import recorded_hash_seed
 
-    reports = run_in_child(item, "replay", hash_seed=recorded_hash_seed(path_of(item)))
+    prepared = item.config.stash[_prepared]
+    seed = recorded_hash_seed(path_of(item))
+    reports = run_in_child(item, "replay", prepared, hash_seed=seed)
     diverged = any(("ritornello.verdict", "diverged") in each.user_properties for each in reports)
     if diverged and records_what_differs(mode_of(item)):
-        return run_in_child(item, "record")
+        return run_in_child(item, "record", prepared)
     return reports
 
 
@@ -308,6 +320,7 @@ def _call(item: pytest.Function, test: Any, values: dict[str, object]) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Find recordings that no test uses; a worker of pytest-xdist tells its controller."""
     config = session.config
+    config.stash[_prepared].close()
     seen = config.stash[_session]
     found = unused(config, seen.selection, config.getini(INI_DIRECTORY))
     seen.unused.extend(map(str, found))

@@ -4,23 +4,28 @@ Libraries keep what they find out: the first test of a process to use an SDK mak
 that the second does not. So recordings are made in a fresh process, and a replay that differs
 beside other tests is judged in one.
 
-The child is a pytest that collects the test's file and runs that test; its reports come back as
-those of a worker of pytest-xdist do.
+The child is a pytest that has collected the test's file and runs that test; its reports come back
+as those of a worker of pytest-xdist do. One pytest collects a file for all of its tests, each of
+which gets a fork of it (see :mod:`orchestrator.testing.recordings.prepared`).
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import os
-import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, TypeAlias
 
 import pytest
 
-__all__ = ["CHILD_OPTION", "ChildReporter", "ChildTask", "child_task", "keep_only", "run_in_child"]
+from orchestrator.testing.recordings.prepared import Orders, PreparedProcess, PreparedProcesses
+
+__all__ = ["CHILD_OPTION", "ChildReporter", "ChildTask", "child_task", "run_in_child", "serve"]
 
 CHILD_OPTION: Final = "ritornello_child"
 ChildStep: TypeAlias = Literal["record", "replay"]
@@ -28,6 +33,7 @@ ChildStep: TypeAlias = Literal["record", "replay"]
 #: Options of the session that say what to run, how to tell of it, or how to share it out.
 _OF_THE_SESSION: Final = frozenset(
     {
+        "basetemp",
         "collectonly",
         "cacheclear",
         "cov_append",
@@ -63,7 +69,6 @@ _OF_THE_SESSION: Final = frozenset(
     }
 )
 _PLAIN: Final = (str, int, float, bool, type(None))
-_SAID_MAX: Final = 2000
 #: Any fixed value: it is noted in the recording and used again.
 _HASH_SEED: Final = "0"
 
@@ -72,43 +77,47 @@ class ChildTask:
     """What the child is to do.
 
     Attributes:
-        node: id of the test.
+        orders: the one who started it.
+        node: id of the test; empty until one is ordered.
         step: what to do with it.
         reports: the file that takes its reports, one a line.
     """
 
-    def __init__(self, node: str, step: ChildStep, reports: Path) -> None:
-        self.node = node
-        self.step: ChildStep = step
-        self.reports = reports
+    def __init__(self, orders: Orders) -> None:
+        self.orders = orders
+        self.node = ""
+        self.step: ChildStep = "replay"
+        self.reports = Path(os.devnull)
+
+    def take(self, order: Mapping[str, Any]) -> None:
+        """Take what is to be done next."""
+        self.node = order["node"]
+        self.step = order["step"]
+        self.reports = Path(order["reports"])
 
 
 def run_in_child(
-    item: pytest.Item, step: ChildStep, *, hash_seed: str | None = None
+    item: pytest.Item,
+    step: ChildStep,
+    prepared: PreparedProcesses,
+    *,
+    hash_seed: str | None = None,
 ) -> list[pytest.TestReport]:
     """Run one test in a fresh process and return its reports.
 
     Args:
         item: the test.
         step: whether it is recorded or replayed.
+        prepared: the processes that have collected its file, or will.
         hash_seed: the value of PYTHONHASHSEED with which it was recorded.
     """
+    environment = _environment(hash_seed)
     with tempfile.TemporaryDirectory(prefix="ritornello-") as directory:
-        task = Path(directory, "task.json")
         reports = Path(directory, "reports.jsonl")
-        options = {
-            name: value
-            for name, value in vars(item.config.option).items()
-            if name not in _OF_THE_SESSION and _is_plain(value)
-        }
-        task.write_text(
-            json.dumps(
-                {"node": item.nodeid, "step": step, "reports": str(reports), "options": options}
-            ),
-            encoding="utf-8",
-        )
+        order = {"node": item.nodeid, "step": step, "reports": str(reports)}
         try:
-            said = _run(_command(item, task), item.config, hash_seed)
+            process = prepared.of(item.path, environment, lambda: _start(item, environment))
+            said = process.run(order)
         except pytest.fail.Exception as stopped:  # a time-out of this process
             return [_failed(item, f"ritornello: stopped in its own process: {stopped}")]
         found = _read(reports, item.config)
@@ -117,13 +126,29 @@ def run_in_child(
     return found
 
 
+def _start(item: pytest.Item, environment: Mapping[str, str]) -> PreparedProcess:
+    config = item.config
+    options = {
+        name: value
+        for name, value in vars(config.option).items()
+        if name not in _OF_THE_SESSION and _is_plain(value)
+    }
+    return PreparedProcess(
+        functools.partial(_command, item),
+        {"options": options},
+        directory=config.invocation_params.dir,
+        environment=environment,
+        is_heard=config.option.capture == "no",
+    )
+
+
 def _is_plain(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(isinstance(each, _PLAIN) for each in value)
     return isinstance(value, _PLAIN)
 
 
-def _command(item: pytest.Item, task: Path) -> list[str]:
+def _command(item: pytest.Item, pipes: str) -> list[str]:
     config = item.config
     option = config.option
     arguments = [f"--rootdir={config.rootpath}", "-o", "addopts=", "-p", "no:terminal"]
@@ -146,31 +171,19 @@ def _command(item: pytest.Item, task: Path) -> list[str]:
         "-m",
         "pytest",
         *arguments,
-        f"--ritornello-child={task}",
+        f"--ritornello-child={pipes}",
         str(item.path),
     ]
 
 
-def _run(command: list[str], config: pytest.Config, hash_seed: str | None) -> str:
-    """Run the child and return what it said outside of the test."""
+def _environment(hash_seed: str | None) -> dict[str, str]:
     environment = {**os.environ}
     environment.pop("PYTEST_ADDOPTS", None)  # they are among the options
     if hash_seed is not None:
         environment["PYTHONHASHSEED"] = hash_seed
     else:
         environment.setdefault("PYTHONHASHSEED", _HASH_SEED)
-    aside = None if config.option.capture == "no" else subprocess.PIPE
-    done = subprocess.run(  # noqa: S603 - this Python, on a file that this session collected
-        command,
-        cwd=config.invocation_params.dir,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=aside,
-        stderr=subprocess.STDOUT if aside else None,
-        check=False,
-    )
-    said = (done.stdout or b"").decode("utf-8", "replace")[-_SAID_MAX:]
-    return f"exit code {done.returncode}\n{said}".strip()
+    return environment
 
 
 def _read(path: Path, config: pytest.Config) -> list[pytest.TestReport]:
@@ -201,20 +214,40 @@ def _failed(item: pytest.Item, text: str) -> pytest.TestReport:
 
 def child_task(config: pytest.Config) -> ChildTask | None:
     """Return what this process is to do, if it is such a child; take over the session's options."""
-    path = config.getoption(CHILD_OPTION)
-    if path is None:
+    pipes = config.getoption(CHILD_OPTION)
+    if pipes is None:
         return None
-    said: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    vars(config.option).update(said["options"])
+    orders = Orders(pipes)
+    vars(config.option).update(orders.first()["options"])
     # Plugins that write reports or remember failures leave that to whoever started a worker.
     worker = os.environ.get("PYTEST_XDIST_WORKER", "master")
     setattr(config, "workerinput", {"workerid": worker, "workercount": 1, "testrunuid": ""})  # noqa: B010
-    return ChildTask(said["node"], cast("ChildStep", said["step"]), Path(said["reports"]))
+    return ChildTask(orders)
 
 
-def keep_only(node: str, items: list[pytest.Item]) -> None:
-    """Leave the one test in the list."""
-    items[:] = [item for item in items if item.nodeid == node]
+def serve(session: pytest.Session, task: ChildTask) -> None:
+    """Run the tests that are ordered, each in a process in which no other was run."""
+    config = session.config
+    # A fork leaves as it is what ends with this process: directories of tests are made here.
+    directories = getattr(config, "_tmp_path_factory", None)
+    if directories is not None:
+        directories.getbasetemp()
+    # Whoever judges is loaded before the fork: that is no part of any test either.
+    importlib.import_module("orchestrator.testing.recordings.runs")
+
+    def run(order: dict[str, Any]) -> None:
+        task.take(order)
+        try:
+            for item in session.items:
+                if item.nodeid == task.node:
+                    config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+        except BaseException:
+            capture = config.pluginmanager.getplugin("capturemanager")
+            if capture is not None:
+                capture.suspend_global_capture(in_=True)
+            raise
+
+    task.orders.serve(run)
 
 
 class ChildReporter:
@@ -222,11 +255,11 @@ class ChildReporter:
 
     def __init__(self, config: pytest.Config, task: ChildTask) -> None:
         self._config = config
-        self._path = task.reports
+        self._task = task
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Add one report."""
         hook = self._config.hook
         data = hook.pytest_report_to_serializable(config=self._config, report=report)
-        with self._path.open("a", encoding="utf-8") as file:
+        with self._task.reports.open("a", encoding="utf-8") as file:
             file.write(json.dumps(data, default=str) + "\n")

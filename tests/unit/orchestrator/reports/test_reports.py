@@ -17,6 +17,9 @@ from orchestrator.reports.github import error_commands, step_summary
 from orchestrator.reports.junit import junit_xml
 from orchestrator.reports.outcome import Outcome, finding_of, location_of
 from orchestrator.reports.sarif import sarif_log
+from replay.forensics.explain import Explanation
+from replay.forensics.explain_code import CodeChange
+from replay.forensics.fed_by import Fed
 from replay.recording.divergence import Divergence, FieldChange
 from replay.session.report import Report
 
@@ -59,6 +62,33 @@ def outcome(code=1, subject="bundles/a.ritornello", found=None, **more):
     )
 
 
+def explanation(text="tide table", place=None, sort="tool schema"):
+    fed = Fed(
+        event=5,
+        kind="ResponseReceived",
+        what="answer text",
+        path=text,
+        offset=3,
+        excerpt=text,
+        length=9,
+        field="body.messages[0]",
+        side="replayed",
+    )
+    return Explanation(
+        sort=sort,
+        basis="dialect",
+        reason=f"the tools differ: {text}",
+        also=(),
+        candidate=None,
+        place=place,
+        fed_by=(fed,),
+        code="changed",
+        code_changes=(CodeChange(path=text, state="changed"),),
+        dependency_changes=(),
+        suggestion=f"look at {text}",
+    )
+
+
 PASSED = outcome(0, "ok.ritornello", report("identical", notes=()))
 ALL = [
     PASSED,
@@ -71,7 +101,11 @@ ALL = [
     Outcome(subject="h", exit_code=3, duration_s=0, trouble=("bundle: damaged",)),
 ]
 MADE_HOSTILE = [
-    outcome(subject=HOSTILE, found=report(text=HOSTILE, place=f"/repo/{HOSTILE}.py:3 f")),
+    outcome(
+        subject=HOSTILE,
+        found=report(text=HOSTILE, place=f"/repo/{HOSTILE}.py:3 f"),
+        explanation=explanation(HOSTILE),
+    ),
     Outcome(subject=HOSTILE, exit_code=70, duration_s=-1, trouble=(HOSTILE, HOSTILE)),
 ]
 
@@ -151,6 +185,44 @@ def test_a_difference_is_shown_at_the_line_of_the_program():
     assert command.startswith("::error file=src/agent.py,line=7,title=ritornello diverged::")
 
 
+def test_every_format_says_the_class_of_a_divergence_and_what_fed_it(sarif_schema, junit_schema):
+    explained = outcome(explanation=explanation())
+    fed = "fed by event 5, answer text, tide table+3, replayed side: tide table"
+
+    junit = junit_xml([explained])
+    junit_schema.assertValid(etree.fromstring(junit))
+    failure = ET.fromstring(junit).find("testsuite/testcase/failure")
+    assert failure.get("type") == "diverged.tool-schema"
+    assert failure.get("message").startswith("diverged (tool schema): event 12")
+    assert fed in failure.text
+    log = json.loads(sarif_log([explained], root="/repo", version="1"))
+    sarif_schema.validate(log)
+    [result] = log["runs"][0]["results"]
+    assert result["properties"]["class"] == "tool schema"
+    assert [each["event"] for each in result["properties"]["fedBy"]] == [5]
+    assert fed in result["message"]["text"]
+    [command] = error_commands([explained], root="/repo")
+    assert ",title=ritornello diverged (tool schema)::" in command
+    assert fed in command
+    assert "tool schema" in step_summary([explained])
+
+
+def test_the_class_is_no_part_of_a_fingerprint():
+    def mark(sort):
+        found = outcome(explanation=explanation(sort=sort))
+        log = json.loads(sarif_log([found], root="/repo", version="1"))
+        return log["runs"][0]["results"][0]["partialFingerprints"]
+
+    assert mark("prompt") == mark("uncaptured")
+
+
+def test_where_no_side_names_a_place_the_place_of_the_explanation_is_shown():
+    told = explanation(place="/repo/spawning.py:4 main")
+    found = location_of(outcome(found=report(place=None), explanation=told), "/repo")
+
+    assert (found.file, found.line) == ("spawning.py", 4)
+
+
 @pytest.mark.parametrize(
     "place", ["/elsewhere/agent.py:7 main", "/repo/../etc/x.py:1 f", "", "nonsense", None]
 )
@@ -203,7 +275,11 @@ def test_two_reports_of_one_difference_share_a_fingerprint_across_lines():
 @given(text=st.text(max_size=40), place=st.text(max_size=40))
 def test_no_text_breaks_a_report(text, place):
     made = [
-        outcome(subject=text, found=report(text=text, place=f"/repo/{place}:2 f")),
+        outcome(
+            subject=text,
+            found=report(text=text, place=f"/repo/{place}:2 f"),
+            explanation=explanation(text, place),
+        ),
         Outcome(subject=text, exit_code=2, duration_s=0, trouble=(text,)),
     ]
 

@@ -354,6 +354,7 @@ def test_unmarked_tests_pay_nothing_and_import_nothing_of_the_engine(pytester):
                 "orchestrator.testing.recordings.modes",
                 "orchestrator.testing.recordings.names",
                 "orchestrator.testing.recordings.plugin",
+                "orchestrator.testing.recordings.prepared",
                 "orchestrator.testing.recordings.process",
                 "orchestrator.testing.recordings.texts",
                 "orchestrator.testing.recordings.unused",
