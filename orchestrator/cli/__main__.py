@@ -12,6 +12,8 @@ from orchestrator.cli.verbs import VERBS, overview
 
 __all__ = ["main"]
 
+_OPTIONS = ("--help", "--version")
+
 
 def main() -> NoReturn:
     """Run the command and end the process."""
@@ -45,9 +47,10 @@ def main() -> NoReturn:
 def _refuse(verb: str) -> NoReturn:
     from difflib import get_close_matches
 
-    near = get_close_matches(verb, VERBS, n=1)
+    what, words = ("option", _OPTIONS) if verb.startswith("-") else ("verb", tuple(VERBS))
+    near = get_close_matches(verb, words, n=1)
     hint = f"did you mean `ritornello {near[0]}`?" if near else "`ritornello --help` lists them"
-    sys.stderr.write(f"usage: there is no verb {verb!r}\n  try: {hint}\n")
+    sys.stderr.write(f"usage: there is no {what} {verb!r}\n  try: {hint}\n")
     sys.exit(2)
 
 

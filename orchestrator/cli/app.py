@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Final, NoReturn, ParamSpec
 
@@ -61,8 +62,26 @@ def run_verb(
         },
     )
     app.command(help=_help(function))(_guarded(function))
-    app(args=list(arguments), prog_name=f"ritornello {verb}")
-    sys.exit(ExitCode.OK)
+    try:
+        code = app(args=list(arguments), prog_name=f"ritornello {verb}", standalone_mode=False)
+    except typer.TyperException as error:  # of the command line; our own are told within
+        say(*_misuse(verb, error))
+        code = ExitCode.USAGE
+    sys.exit(code)
+
+
+def _misuse(verb: str, error: typer.TyperException) -> tuple[str, str]:
+    """Return what is wrong with a command line, in the form of every other error."""
+    lists = f"`ritornello {verb} --help` lists them"
+    if hasattr(error, "possibilities") and hasattr(error, "option_name"):
+        near = get_close_matches(error.option_name, error.possibilities or (), n=1)
+        hint = f"did you mean {near[0]}? {lists}" if near else lists
+        return f"usage: there is no option {inert(error.option_name)}", f"  try: {hint}"
+    text = str(error.format_message() if hasattr(error, "format_message") else error).rstrip(".")
+    return (
+        f"usage: {inert(text[:1].lower() + text[1:])}",
+        f"  try: `ritornello {verb} --help` says what it takes",
+    )
 
 
 def _help(function: Callable[P, int]) -> str:

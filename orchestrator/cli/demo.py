@@ -21,6 +21,7 @@ from orchestrator.cli.app import AsJson, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit, emit_json, inert, paint, say
 from orchestrator.testing import ScriptedProvider
+from replay.errors import UsageError
 from replay.session.command_line import engine_root
 
 __all__ = ["main"]
@@ -79,6 +80,12 @@ def demo(
         if keep is None:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ritornello-")))
         else:
+            if os.path.lexists(keep):
+                raise UsageError(
+                    "there is something of that name already",
+                    where=str(keep.absolute()),
+                    hint="the demo works in a directory that it makes: give another name",
+                )
             keep.mkdir(parents=True)
             place = keep.absolute()
         steps: list[_Step] = []

@@ -26,6 +26,10 @@ __all__ = ["main"]
 _PACKAGES: Final = ("anthropic", "blake3", "duckdb", "httpx", "httpx2", "msgspec", "typer")
 _TESTED: Final = ((3, 11), (3, 12), (3, 13))
 State = Literal["ok", "note", "fails"]
+_MISSING: Final = (
+    "not installed, though ritornello needs it; install ritornello again, from its checkout or"
+    " wheel: `pip install /path/to/ritornello`"
+)
 
 
 _CLOSE: Final = """\
@@ -74,7 +78,7 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(name, "ok", version(name))
         except PackageNotFoundError:
-            yield Finding(name, "fails", "not installed; `pip install ritornello` brings it")
+            yield Finding(name, "fails", _MISSING)
 
 
 def _duckdb() -> Finding:

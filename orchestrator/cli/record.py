@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gate.admission import Admission, admit_program
 from orchestrator.cli.gate.trust_layers import InPolicy
@@ -19,8 +19,9 @@ from orchestrator.cli.reading.coverage import (
     coverage_lines,
     coverage_of,
 )
-from orchestrator.cli.replay import report_lines, task_paths
+from orchestrator.cli.replay import VERDICT_CODES, report_lines, task_paths
 from orchestrator.cli.terminal import emit_json, inert, say
+from replay.errors import ReplayError
 from replay.session.command_line import parse_command
 from replay.session.launcher import LaunchedProgram, launch_recording
 from replay.session.messages import Recorded
@@ -28,7 +29,7 @@ from replay.session.proving import Proof
 from replay.session.proving import prove as prove_recording
 from replay.session.record import DEFAULT_WORKSPACE
 
-__all__ = ["main", "report_recording"]
+__all__ = ["code_of_proof", "main", "report_recording"]
 
 
 def record(
@@ -65,11 +66,25 @@ def record(
     outcome = launch_recording(
         program, workspace, output_to_stderr=as_json, conditions=admission.conditions
     )
-    proof = None
+    proof, trouble = None, None
     if prove and isinstance(outcome.answer, Recorded):
-        proof = prove_recording(outcome.answer, workspace, admission.conditions)
+        try:
+            proof = prove_recording(outcome.answer, workspace, admission.conditions)
+        except ReplayError as error:
+            trouble = error  # the run is there all the same, and has to be told of first
     code = report_recording("record", outcome, workspace, admission, as_json=as_json, proof=proof)
-    return code or (0 if proof is None or proof.holds else ExitCode.DIFFERENT)
+    if trouble is not None:
+        say(*trouble_of(trouble)[0])
+        return code or trouble_of(trouble)[1]
+    return code or (ExitCode.OK if proof is None else code_of_proof(proof))
+
+
+def code_of_proof(proof: Proof) -> ExitCode:
+    """Return what `replay` would have ended with; that the hash seed matters is no failure."""
+    if proof.holds:
+        return ExitCode.OK
+    report = next(t.report for t in proof.trials if t.name == "surroundings" and not t.repeats)
+    return ExitCode.NOT_JUDGED if report is None else VERDICT_CODES[report.verdict]
 
 
 def report_recording(
@@ -134,8 +149,12 @@ def _proof_lines(proof: Proof, run: str, workspace: Path) -> Iterator[str]:
                 "ritornello: proven with the recorded PYTHONHASHSEED; under another one the program"
                 " does something else (it goes through a set of strings, most likely)"
             )
-        else:
+        elif trial.report is None:
+            yield "ritornello: not proven: its replay ended without returning to the engine"
+        elif trial.report.verdict == "diverged":
             yield "ritornello: not proven: under other conditions the program does something else"
+        else:
+            yield f"ritornello: not proven: its replay is {trial.report.verdict}"
         if trial.report is not None:
             yield from report_lines(trial.report, lambda: task_paths(run, workspace))
         return

@@ -13,7 +13,7 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gate.admission import admit_run
 from orchestrator.cli.gate.trust_layers import InPolicy
-from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import UsageError
 from replay.session.foreign import is_foreign
 from replay.session.messages import Resumed
@@ -76,12 +76,13 @@ def resume(
         raise UsageError(
             "the run came from elsewhere, and goes on only where it was recorded", where=run
         )
+    admission = admit_run(run, workspace, directory, policy)
     choices = Choices(
         again=frozenset(again or ()),
         fail=frozenset(fail or ()),
         secret_to=frozenset(secret_to or ()),
+        decided=admission.kept(),
     )
-    admission = admit_run(run, workspace, directory, policy)
     outcome = launch_resume(
         run,
         workspace,
@@ -130,7 +131,7 @@ def _lines(report: ResumptionReport) -> Iterator[str]:
             yield f"    try: {options if effect.repeatable else f'--fail {effect.seq}'}"
     else:
         yield f"ritornello: {report.verdict}: the run does not go on, and is what it was"
-        yield f"  {report.events} of {report.resumed_at} records were made again"
+        yield f"  made again: {report.events} of {counted(report.resumed_at, 'record')}"
         yield from _divergence(report)
     for note in report.notes:
         yield f"  note: {inert(note, _SHOWN_MAX)}"

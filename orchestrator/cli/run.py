@@ -39,7 +39,8 @@ def run(
     """Record one call of a workflow; exit with 0 if it returned, 1 if it raised.
 
     Without FUNCTION it is the one function of the file that is marked with
-    @replay.workflow, or else `main`.
+    @replay.workflow, or else `main`. The file is imported before the run begins, so
+    work that its import does is refused; `ritornello record` takes whole programs.
 
     Examples:
       ritornello run agent.py

@@ -29,12 +29,20 @@ def runs(*, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False)
 
     A command is shown as its record has it, so with surrogates for secrets. That of
     the newest 100 runs is looked up; --json says in `command` what is listed.
+    `running` is a run that a process writes now. `open` is one that stopped without
+    its end, by a crash or a kill: `ritornello resume` lets it go on.
 
     Examples:
       ritornello runs
       ritornello runs --workspace ../.ritornello --json
     """
-    found = Workspace.open(workspace, create=False).runs()
+    place = Workspace.open(workspace, create=False)
+    found = place.runs()
+    running = {
+        run.run
+        for run in found
+        if run.state == "open" and run.present and place.is_written(run.run)
+    }
     seen = _seen(found, workspace)
     if as_json:
         nothing = _Seen()
@@ -43,6 +51,7 @@ def runs(*, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False)
                 **msgspec.to_builtins(run),
                 "command": seen.get(run.run, nothing).command,
                 "started_us": seen.get(run.run, nothing).started_us,
+                "running": run.run in running,
             }
             for run in found
         ]
@@ -52,7 +61,8 @@ def runs(*, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False)
         say("there is no run yet; `ritornello record -- python …` makes one")
         return 0
     head = ("RUN", "STARTED", "STATE", "EVENTS", "ENTRY")
-    for line in table(head, [_row(run, seen.get(run.run) or _Seen()) for run in found]):
+    rows = [_row(run, seen.get(run.run) or _Seen(), running=run.run in running) for run in found]
+    for line in table(head, rows):
         emit(line)
     return 0
 
@@ -79,9 +89,10 @@ def _seen(found: Sequence[RunSummary], workspace: Path) -> dict[str, _Seen]:
     return seen
 
 
-def _row(run: RunSummary, seen: _Seen) -> tuple[str, ...]:
+def _row(run: RunSummary, seen: _Seen, *, running: bool) -> tuple[str, ...]:
     command = seen.command
     state = (run.reason or run.state) if run.state == "closed" else run.state
+    state = "running" if running else state
     entry = run.entry or "-"
     if command is not None:
         shown = ["python", *command] if command[:2] != ["uv", "run"] else command

@@ -11,7 +11,8 @@ from orchestrator.cli.evidence.beside import beside_fields, beside_lines
 from orchestrator.cli.reading.coverage import coverage_fields, coverage_lines
 from orchestrator.cli.reading.records import Event, iter_events, opened
 from orchestrator.cli.reading.state_table import state_fields, state_lines, state_of
-from orchestrator.cli.terminal import emit, emit_json, inert, instant, table
+from orchestrator.cli.reading.summaries import MAIN_THREAD
+from orchestrator.cli.terminal import counted, emit, emit_json, inert, instant, table
 from replay.bundle.reader import BundleReader
 from replay.events.header import Header
 from replay.events.kinds import RunEnded, RunSealed, RunStarted, TaskSpawned
@@ -43,6 +44,9 @@ def show(
     run: RunName, *, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False
 ) -> int:
     """Show what a run was, how it ended, its tasks with their seeds, and what it spent.
+
+    A task that is `stopped` had not ended when the run did: an idle worker of
+    `to_thread`, a daemon thread, a task that was left.
 
     Examples:
       ritornello show last
@@ -114,7 +118,7 @@ def _print(seen: _Seen, status: RunStatus, spend: SpendState) -> None:
         emit(f"entry      {inert(started.entry)} {inert(arguments, _ARGUMENT_MAX)}")
         if started.forked_from is not None:
             origin = started.forked_from
-            emit(f"fork of    {inert(origin.run)}, its first {origin.position} records")
+            emit(f"fork of    {inert(origin.run)}, its first {counted(origin.position, 'record')}")
         if started.observed:
             facts = ", ".join(f"{name} {value}" for name, value in started.observed)
             emit(f"evidence   observed, not replay-verified ({inert(facts, _ARGUMENT_MAX)})")
@@ -136,7 +140,8 @@ def _print(seen: _Seen, status: RunStatus, spend: SpendState) -> None:
     rows = [
         (
             str(task.task),
-            f"{task.label}:{task.ordinal}",
+            # The root coroutine of a program is a task, and mostly called `main`, too.
+            MAIN_THREAD if task.parent is None else f"{task.label}:{task.ordinal}",
             "-" if task.parent is None else str(task.parent),
             task.progress,
             str(task.records),
@@ -152,7 +157,7 @@ def _print(seen: _Seen, status: RunStatus, spend: SpendState) -> None:
         for line in table(head, map(_spent, spend.models)):
             emit(line)
         if spend.retries:
-            emit(f"{spend.retries} requests were sent again")
+            emit(f"sent again: {counted(spend.retries, 'request')}")
 
 
 def _spent(model: ModelSpend) -> tuple[str, ...]:

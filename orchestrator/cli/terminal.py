@@ -17,6 +17,7 @@ from typing import Final, TextIO
 import msgspec
 
 __all__ = [
+    "counted",
     "emit",
     "emit_json",
     "emit_line",
@@ -39,6 +40,11 @@ def inert(text: str, limit: int | None = None) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_spelled(c) if unicodedata.category(c) in _STEERING else c for c in text)
+
+
+def counted(count: int, thing: str) -> str:
+    """Return so many of a thing, whose plural ends in an s."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def emit(text: str) -> None:

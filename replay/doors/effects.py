@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import functools
 import inspect
+import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, get_type_hints, overload
 from weakref import WeakSet
@@ -135,6 +136,7 @@ def _make(function: Callable[P, T], *, name: str | None, on_resume: OnResume) ->
         async def call(*args: P.args, **options: P.kwargs) -> Any:
             context = current()
             if context is None:
+                sys.audit("replay.effect", spec.name)  # a guard may know that it must not run here
                 return await function(*args, **options)
             answers = Answers(asyncio.get_running_loop())
             recorder = context.recorder
@@ -161,6 +163,7 @@ def _make(function: Callable[P, T], *, name: str | None, on_resume: OnResume) ->
     def call_now(*args: P.args, **options: P.kwargs) -> Any:
         context = current()
         if context is None:
+            sys.audit("replay.effect", spec.name)
             return function(*args, **options)
         return _call_sync(spec, context, args, options)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
 
 import msgspec
 
-from replay.errors import HermeticError
+from replay.errors import HermeticError, ReplayError
 from replay.guard.patches import Patches
 from replay.guard.ways import BY_ARGUMENTS, REFUSED_EVENTS, THREAD_EVENTS
 from replay.guard.writing import WRITING_EVENTS, Writable, written_paths
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import FrameType, TracebackType
 
-__all__ = ["Attempt", "ProcessGuard", "Side", "is_guarded"]
+__all__ = ["Attempt", "ProcessGuard", "Side", "is_guarded", "origin_of"]
 
 #: Whose code the calling thread runs: the program's, the engine's on a thread of the program, or
 #: somebody else's, which is none of the guard's business.
@@ -113,6 +113,7 @@ class ProcessGuard:
 
     Attributes:
         side: as given; a replay that begins says it better.
+        keeps_bytecode: whether Python may keep compiled source.
         refused: how many attempts were stopped.
         attempts: the first of those, in order.
     """
@@ -121,6 +122,7 @@ class ProcessGuard:
         self, side: Callable[[], Side] = lambda: "program", *, writable: Iterable[str] = ()
     ) -> None:
         self.side = side
+        self.keeps_bytecode = False
         self.refused = 0
         self.attempts: list[Attempt] = []
         self._writable = Writable(tuple(writable))
@@ -179,23 +181,29 @@ class ProcessGuard:
         if _in_own_log(sys._getframe(3)):
             return
         if Writable.is_bytecode(path):
+            if self.keeps_bytecode:
+                return
             raise PermissionError(13, "no bytecode is kept during a replay", path)
         self._refuse(f"{event} to write {path}")
 
     def _refuse(self, way: str) -> None:
         self.refused += 1
-        place, probing = _origin(sys._getframe(2))
+        place, probing = origin_of(sys._getframe(2))
         attempt = Attempt(way=way, place=place, probing=probing)
         if len(self.attempts) < _ATTEMPTS_KEPT:
             self.attempts.append(attempt)
-        raise HermeticError(
-            f"{way} refused during a replay",
-            where=place,
+        raise self.refusal(attempt)
+
+    def refusal(self, attempt: Attempt) -> ReplayError:
+        """Return the error that an attempt gets."""
+        return HermeticError(
+            f"{attempt.way} refused during a replay",
+            where=attempt.place,
             hint="record it through a door, or wrap it in an effect",
         )
 
 
-def _origin(frame: FrameType | None) -> tuple[str, bool]:
+def origin_of(frame: FrameType | None) -> tuple[str, bool]:
     """Return the program's line, and whether a library that is being imported stands before it."""
     found = user_frames(frame)
     file, line, name = found[0] if found else ("", 0, "")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from replay.errors import LogError
 
-__all__ = ["LOCK_NAME", "RunLock"]
+__all__ = ["LOCK_NAME", "RunLock", "is_written"]
 
 LOCK_NAME = "run.lock"
 
@@ -122,6 +122,24 @@ class RunLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def is_written(directory: Path) -> bool:
+    """Return whether a live process writes a run: whether its lock cannot be shared.
+
+    Changes nothing. Who only reads a run does not count; a writer that was killed has no lock.
+    """
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _lock(descriptor: int, operation: int, path: Path) -> None:

@@ -1,7 +1,8 @@
 """How far a run and each of its tasks had come, and what they were waiting for.
 
 The one invariant: waiting means that something outside was asked and has not answered. A task that
-waits for another task is running as far as the log can tell: no record says that it waits.
+waits for another task is running as far as the log can tell: no record says that it waits. Once the
+run has ended, nothing of it runs or waits: what has no end of its own was stopped with it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from replay.projections import fold
 
 __all__ = ["OpenEffect", "Progress", "RunStatus", "Status", "TaskStatus"]
 
-Progress = Literal["pending", "running", "waiting", "completed", "failed", "cancelled"]
+#: ``stopped``: the run ended before it did, as idle workers, daemons and abandoned tasks are.
+Progress = Literal["pending", "running", "waiting", "completed", "failed", "cancelled", "stopped"]
 
 _AFTER: Final[dict[Outcome, Progress]] = {
     "ok": "completed",
@@ -146,9 +148,9 @@ class _Builder:
     def state(self) -> RunStatus:
         waiting = {effect.task for effect in self._open.values()}
         tasks = tuple(
-            msgspec.structs.replace(task, progress="waiting")
-            if task.task in waiting and task.progress == "running"
-            else task
+            task
+            if (seen := self._seen(task, waiting)) == task.progress
+            else msgspec.structs.replace(task, progress=seen)
             for task in self._tasks.values()
         )
         progress: Progress = "pending"
@@ -163,6 +165,14 @@ class _Builder:
             open_effects=tuple(self._open.values()),
             sealed=self._sealed,
         )
+
+    def _seen(self, task: TaskStatus, waiting: set[int]) -> Progress:
+        """Return how far a task had come, with what its own records do not say."""
+        if task.progress in _ENDED:
+            return task.progress
+        if self._ended is not None:
+            return "stopped"
+        return "waiting" if task.task in waiting and task.progress == "running" else task.progress
 
     def _spawn(self, task: int, label: str, ordinal: int, parent: int | None) -> None:
         self._tasks[task] = TaskStatus(

@@ -20,6 +20,7 @@ import msgspec
 from replay.doors.threads.starting import finish_threads
 from replay.errors import ReplayError, WorkflowError
 from replay.guard.hermetic import Hermetic
+from replay.guard.importing import ImportGuard
 from replay.guard.kernel import die_with_parent
 from replay.guard.process import ProcessGuard
 from replay.log.duckdb_store import DuckDBStore
@@ -51,6 +52,7 @@ from replay.session.replay import replay_log
 from replay.session.resuming.resume import resume_program
 from replay.session.shadows import refuse_shadows
 from replay.session.workflow import call_with, entry_name
+from replay.session.workflow_source import require_workflow
 from replay.version import VERSION
 
 if TYPE_CHECKING:
@@ -163,7 +165,7 @@ def _loaded(
     if isinstance(program, Call):
         set_up(Path(program.file), root)
         refuse_shadows(engine_root(), loaded_before)
-        return _call(program)
+        return _call(program, recording=task.action == "record")
     command = resolve_tool(program)
     set_up(command, root)
     refuse_shadows(engine_root(), loaded_before)
@@ -185,20 +187,26 @@ def _program(command: Command, admitted: AdmittedCode | None) -> Callable[[], No
     return program
 
 
-def _call(call: Call) -> tuple[Callable[[], object], str, tuple[str, ...]]:
+def _call(call: Call, *, recording: bool) -> tuple[Callable[[], object], str, tuple[str, ...]]:
     """Load a file as a module, find the function, and return what runs it."""
     path = Path(call.file)
+    guard = ImportGuard(call.file)
     try:
-        module = load_file(path)
+        if recording:
+            require_workflow(path, call.function)
+        with guard if recording else contextlib.nullcontext():
+            module = load_file(path)
     except (ReplayError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a module raises while it is imported
         print_failure(error)
+        guard.require_none()
         raise WorkflowError(
             f"the program's file cannot be imported: {type(error).__name__}",
             where=place_of(error) or str(path),
             hint="it is imported before the run begins; what it prints is above",
         ) from None
+    guard.require_none()
     function = find_function(module, call.function, path)
     call_with(function, call.arguments).close()
     arguments = (call.arguments,) if call.arguments else ()

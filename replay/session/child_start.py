@@ -38,7 +38,8 @@ def start():
     except BaseException as error:
         what = f"the engine cannot be loaded ({type(error).__name__}: {error})"
     import json
-    hint = f"install ritornello for that Python: {sys.executable} -m pip install ritornello"
+    pip = f"{sys.executable} -m pip install /path/to/it"
+    hint = f"install it there, from its checkout or wheel: {pip}"
     said = {"type": "failed", "error": "UsageError", "message": what, "where": where, "hint": hint}
     os.write(int(sys.argv[3]), json.dumps(said).encode() + b"\\n")
     os._exit(2)

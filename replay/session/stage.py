@@ -39,6 +39,7 @@ from replay.scheduler import handover
 from replay.scheduler.loop import DeterministicLoop
 from replay.scheduler.ports import Stalled, Terminated
 from replay.scheduler.workers import Workers
+from replay.session.coroutines import close_coroutine
 from replay.session.sharing import shared_heap
 from replay.session.watchdog import Watchdog
 
@@ -229,8 +230,7 @@ class Stage:
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 coroutine = task.get_coro()
                 if coroutine is not None:
-                    with contextlib.suppress(BaseException):
-                        coroutine.close()
+                    close_coroutine(coroutine)
             if not loop.is_closed():
                 loop.close()
 

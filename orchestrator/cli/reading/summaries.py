@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 
 from orchestrator.cli.reading.records import Event
+from orchestrator.cli.terminal import counted
 from replay.events.kinds import (
     CaptureGap,
     ChunksReceived,
@@ -96,11 +97,12 @@ def summary(event: Event) -> str:
         case ResponseStarted():
             return str(payload.status)
         case ChunksReceived():
-            return f"{len(payload.chunks)} chunks, {sum(size for size, _ in payload.chunks)} bytes"
+            size_bytes = sum(size for size, _ in payload.chunks)
+            return f"{counted(len(payload.chunks), 'chunk')}, {counted(size_bytes, 'byte')}"
         case ResponseEnded():
             return payload.failure.type if payload.failure else ""
         case PromptSent():
-            return f"{payload.model}, {payload.messages} messages"
+            return f"{payload.model}, {counted(payload.messages, 'message')}"
         case ResponseReceived():
             return payload.error_message or payload.text[:_LONG]
         case ToolCalled():
@@ -112,14 +114,15 @@ def summary(event: Event) -> str:
         case OutputWritten():
             return f"{payload.stream}: {(event.body or '')[:_LONG]}"
         case FileRead():
-            found = f"{payload.size} bytes" if payload.form == "file" else payload.form
+            found = counted(payload.size, "byte") if payload.form == "file" else payload.form
             return f"{payload.path}: {', '.join(payload.error) or found}"
         case FileWritten():
-            return f"{payload.path} ({payload.mode}): {payload.size} bytes"
+            return f"{payload.path} ({payload.mode}): {counted(payload.size, 'byte')}"
         case CaptureGap():
             return f"{payload.what}: {payload.name}"
         case CodeLoaded():
-            return f"{len(payload.files)} files, {len(payload.distributions)} distributions"
+            loaded = counted(len(payload.distributions), "distribution")
+            return f"{counted(len(payload.files), 'file')}, {loaded}"
         case StateChanged():
             return _state(payload)
         case ProcessStarted():

@@ -8,10 +8,12 @@ import pytest
 
 import replay.errors
 from orchestrator.cli.exit_codes import ExitCode, code_of
+from orchestrator.cli.record import code_of_proof
 from orchestrator.cli.replay import VERDICT_CODES
 from orchestrator.cli.verify import with_directory
 from replay.errors import BundleError, HermeticError, LogError, NotFoundError, ReplayError
-from replay.session.report import Verdict
+from replay.session.proving import Proof, Trial
+from replay.session.report import Report, Verdict
 
 ERRORS = [getattr(replay.errors, name) for name in replay.errors.__all__]
 
@@ -40,6 +42,32 @@ def test_the_codes_are_those_that_are_promised(error, code):
 def test_each_verdict_has_a_code_and_only_identical_is_0():
     assert set(VERDICT_CODES) == set(get_args(Verdict))
     assert [verdict for verdict, code in VERDICT_CODES.items() if code == 0] == ["identical"]
+
+
+@pytest.mark.parametrize("verdict", get_args(Verdict))
+def test_a_proof_ends_as_its_replay_would(verdict):
+    report = Report(
+        verdict=verdict,
+        run="",
+        events=0,
+        root_recorded="",
+        root_replayed="",
+        live_effects=0,
+        guard="process",
+        inputs_taken=0,
+        derived_computed=0,
+    )
+
+    of_trial = code_of_proof(Proof(trials=(Trial(name="surroundings", report=report),)))
+    of_seed = code_of_proof(Proof(trials=(Trial(name="hash seed", report=report),)))
+
+    assert (of_trial, of_seed) == (VERDICT_CODES[verdict], ExitCode.OK)
+
+
+def test_a_proof_whose_replay_said_nothing_is_not_judged():
+    proof = Proof(trials=(Trial(name="surroundings", report=None),))
+
+    assert code_of_proof(proof) == ExitCode.NOT_JUDGED
 
 
 @pytest.mark.parametrize(

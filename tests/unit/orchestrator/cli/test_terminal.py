@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.cli.terminal import emit_json, emit_line, inert, instant, table
+from orchestrator.cli.terminal import counted, emit_json, emit_line, inert, instant, table
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,7 @@ def test_a_table_pads_what_is_shown_and_not_what_was_given():
 )
 def test_a_claimed_time_is_shown_in_utc_whatever_it_claims(time_us, shown):
     assert instant(time_us) == shown
+
+
+def test_one_of_a_thing_is_no_plural():
+    assert [counted(n, "record") for n in range(3)] == ["0 records", "1 record", "2 records"]

@@ -8,7 +8,9 @@ import pytest
 
 import replay
 from replay.errors import UsageError
+from replay.events.code_kinds import AdmissionDecided
 from replay.events.kinds import RunStarted
+from replay.events.workspace_kinds import RunAdmitted, RunRegistered
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
 from replay.log.workspace import Workspace
@@ -82,3 +84,27 @@ def test_a_position_that_is_none_is_refused_with_those_that_are(store, position)
     with pytest.raises(UsageError, match=rf"events \d+ to {store.size() - 1}") as refused:
         Prefix(store, position, check(store).root)
     assert refused.value.where == f"--at {position - 1}"
+
+
+def test_what_policies_decided_about_it_stands_behind_its_entry_in_the_workspace(store, tmp_path):
+    decided = AdmissionDecided(
+        subject="code",
+        name="agents.py",
+        digest="",
+        verdict="allow",
+        judged="deny",
+        mode="observe",
+        policies=("1" * 64,),
+        reasons=(("no-rule", "no rule is about a code"),),
+    )
+    prefix = Prefix(store, first_position(store), check(store).root)
+    place = Workspace.open(tmp_path / "w")
+    log = ForkLog(prefix, place, (decided,))
+    log.take_up(lambda: None)
+    log.finish()
+
+    registered, said = (payload for _, payload in place.payloads()[1:3])
+    assert isinstance(registered, RunRegistered)
+    assert isinstance(said, RunAdmitted)
+    assert (said.run, said.action, said.judged) == (prefix.started.run, "fork", "deny")
+    assert place.verify().integrity == "ok"
