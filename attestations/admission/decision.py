@@ -29,6 +29,7 @@ ReasonCode = Literal[
     "statement-expired",
     "statement-from-the-future",
     "statement-not-seen",
+    "statement-of-other-build",
     "statement-of-other-subject",
     "statement-too-old",
     "statement-version-too-low",

@@ -22,6 +22,7 @@ from attestations.admission.facts import (
     Facts,
     KeylessSigner,
     KeySigner,
+    Seen,
     Signer,
     StatementFact,
     signer_name,
@@ -29,6 +30,7 @@ from attestations.admission.facts import (
 from attestations.admission.layers import Layer, TrustPolicy
 from attestations.admission.policy import Revocation, Rule, version_key
 from attestations.admission.policy_file import signer_of
+from attestations.statements.provenance import PROVENANCE
 
 __all__ = ["CLOCK_SKEW_US", "evaluate"]
 
@@ -148,6 +150,10 @@ def _unusable(
         if here is None or least is None or here < least:
             version = statement.version or "no version"
             return "statement-version-too-low", f"{who} is of {version}, not {rule.minimum_version}"
+    builds = rule.build_types if statement.predicate_type == PROVENANCE else ()
+    if builds and statement.build_type not in builds:
+        built = statement.build_type[:200] or "no stated way"
+        return "statement-of-other-build", f"{who} is of something built by {built}"
     if rule.seen and not any(seen.how in rule.seen for seen in statement.seen):
         return "statement-not-seen", f"{who} was not {' or '.join(sorted(rule.seen))}"
     if rule.maximum_age_days is not None:
@@ -195,13 +201,18 @@ def _is_of(revocation: Revocation, signer: Signer) -> bool:
 
 
 def _was_before(statement: StatementFact, revocation: Revocation) -> bool:
-    """Return whether somebody outside saw a statement while the log was no longer than that."""
-    if revocation.size is None:
+    """Return whether somebody outside saw a statement before its signer was revoked."""
+    return any(_saw_before(seen, revocation) for seen in statement.seen)
+
+
+def _saw_before(seen: Seen, revocation: Revocation) -> bool:
+    """Return whether a sight is from before: by a size of the log, or by a stamped time."""
+    if seen.how not in TRUSTED_SIGHT:
         return False
-    return any(
-        seen.how in TRUSTED_SIGHT
-        and seen.size is not None
-        and seen.workspace == revocation.workspace
-        and seen.size <= revocation.size
-        for seen in statement.seen
-    )
+    if revocation.size is not None and seen.size is not None:
+        same = seen.workspace == revocation.workspace
+        if same and seen.size <= revocation.size:
+            return True
+    if revocation.time is None or seen.time_us is None or seen.how != "timestamped":
+        return False
+    return seen.time_us < revocation.time.timestamp() * 1_000_000

@@ -99,6 +99,7 @@ class StatementFact(_Value, frozen=True):
         issued_us: when its signers say they made it, signed with the rest.
         expires_us: when it ends by its own word; None if it does not.
         version: version of the artifact that it speaks of, as dotted numbers; empty if none.
+        build_type: URI of how it was built, where the statement is provenance; empty if none.
         seen: when it existed.
     """
 
@@ -109,6 +110,7 @@ class StatementFact(_Value, frozen=True):
     issued_us: int | None = None
     expires_us: int | None = None
     version: str = ""
+    build_type: str = ""
     seen: tuple[Seen, ...] = ()
 
 

@@ -40,9 +40,11 @@ from attestations.statements.statement import Digests, Subject
 
 __all__ = [
     "Gathered",
+    "Sights",
     "fact_of",
     "facts_of",
     "keys_of",
+    "nobody_saw",
     "revocations_of",
 ]
 
@@ -50,6 +52,14 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
 
 #: Checks an envelope of another sort (keyless) for an artifact; None if it is none of that sort.
 OtherCheck = Callable[[bytes, Artifact], StatementFact | None]
+
+#: Who saw, and when, that a key (id) had signed a statement (payload digest).
+Sights = Callable[[str, str], tuple[Seen, ...]]
+
+
+def nobody_saw(_keyid: str, _payload: str) -> tuple[Seen, ...]:
+    """Return what is known of statements that stand in no log: nothing."""
+    return ()
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +80,7 @@ def facts_of(
     keys: Iterable[PublicKey],
     *,
     damage: str = "",
-    seen: Callable[[str], tuple[Seen, ...]] = lambda _: (),
+    seen: Sights = nobody_saw,
     other: OtherCheck = lambda _data, _artifact: None,
 ) -> Gathered:
     """Check envelopes for one artifact.
@@ -80,7 +90,7 @@ def facts_of(
         envelopes: their bytes, hostile.
         keys: those that are tried.
         damage: what contradicts itself in the artifact; empty if nothing does.
-        seen: when a statement of some payload digest existed, as far as that was verified.
+        seen: when a key (id) had signed a statement (payload digest), as far as that was verified.
         other: checks envelopes that keys cannot.
     """
     trusted = tuple(keys)
@@ -89,13 +99,17 @@ def facts_of(
     left_out: list[str] = []
     for data in envelopes:
         fact = other(data, artifact)
-        if fact is None:
-            checked = check_statement(data, trusted, subject)
-            if checked.verdict != "signed":
-                left_out.append(f"{checked.verdict}: {checked.message}")
-                continue
-            fact = fact_of(checked, seen(checked.identity))
-        found.append(fact)
+        if fact is not None:
+            found.append(fact)
+            continue
+        checked = check_statement(data, trusted, subject)
+        if checked.verdict != "signed":
+            left_out.append(f"{checked.verdict}: {checked.message}")
+            continue
+        # Each signer alone: that one was seen to have signed says nothing of when another did.
+        for keyid in checked.signers:
+            alone = msgspec.structs.replace(checked, signers=(keyid,))
+            found.append(fact_of(alone, seen(keyid, checked.identity)))
     facts = Facts(artifact=artifact, statements=tuple(found), damage=damage)
     return Gathered(facts=facts, left_out=tuple(left_out))
 
@@ -124,6 +138,7 @@ def fact_of(checked: Checked, seen: tuple[Seen, ...] = ()) -> StatementFact:
         signers=tuple(KeySigner(keyid=keyid) for keyid in checked.signers),
         issued_us=_time_us(issued),
         version=version,
+        build_type=said.build_definition.build_type if isinstance(said, Provenance) else "",
         seen=seen,
     )
 

@@ -22,6 +22,7 @@ from attestations.errors import AdmissionError, PolicyError
 __all__ = [
     "PINS_SCHEMA",
     "PINS_SIZE_MAX",
+    "Pins",
     "PolicyPin",
     "layer_of",
     "read_pin",
@@ -34,6 +35,9 @@ PINS_SIZE_MAX: Final = 64 << 10
 _PIN: Final = re.compile(r"(?P<file>.+)@sha256:(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
 
+_File = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
 class PolicyPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One policy by its file and digest.
 
@@ -42,13 +46,23 @@ class PolicyPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         sha256: hex digest of its bytes.
     """
 
-    file: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    file: _File
     sha256: Digest
 
 
-class _Pins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Pins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The user's file of pins.
+
+    Attributes:
+        schema: what the file is.
+        policies: those that hold here.
+        heads: files with heads of logs that the user keeps, so that what stood in a log then is
+            known to be from then.
+    """
+
     schema: Literal["ritornello/pins/1"]
     policies: Annotated[tuple[PolicyPin, ...], msgspec.Meta(max_length=16)] = ()
+    heads: Annotated[tuple[_File, ...], msgspec.Meta(max_length=64)] = ()
 
 
 def read_pin(text: str, where: str = "") -> PolicyPin:
@@ -67,7 +81,7 @@ def read_pin(text: str, where: str = "") -> PolicyPin:
     return PolicyPin(file=found["file"], sha256=found["digest"])
 
 
-def read_pins(data: bytes, where: str = "") -> tuple[PolicyPin, ...]:
+def read_pins(data: bytes, where: str = "") -> Pins:
     """Read the user's file of pins.
 
     Raises:
@@ -76,7 +90,7 @@ def read_pins(data: bytes, where: str = "") -> tuple[PolicyPin, ...]:
     if len(data) > PINS_SIZE_MAX:
         raise PolicyError("the file of pins is over the limit", where=where)
     try:
-        return msgspec.convert(tomllib.loads(data.decode("utf-8")), _Pins).policies
+        return msgspec.convert(tomllib.loads(data.decode("utf-8")), Pins)
     except RecursionError:
         raise PolicyError("the file is nested too deeply", where=where) from None
     except ValueError as error:  # msgspec's and TOML's own errors are such

@@ -75,6 +75,7 @@ class Rule(_Table, frozen=True):
         minimum_version: statements about older versions do not count.
         maximum_age_days: statements issued longer ago, or at no stated time, do not count.
         seen: one of these sights of the statement is needed; none is, if empty.
+        build_types: provenance of other ways to build does not count; of any way, if empty.
     """
 
     name: Label
@@ -86,6 +87,7 @@ class Rule(_Table, frozen=True):
     minimum_version: Version | None = None
     maximum_age_days: Annotated[int, msgspec.Meta(ge=1, le=36500)] | None = None
     seen: Annotated[tuple[Sight, ...], msgspec.Meta(max_length=3)] = ()
+    build_types: Annotated[tuple[Uri, ...], msgspec.Meta(max_length=16)] = ()
 
 
 class Revocation(_Table, frozen=True):
@@ -99,6 +101,8 @@ class Revocation(_Table, frozen=True):
         workspace: origin of the workspace log that `size` is about.
         size: what was signed while that log had at most so many records still counts, but only
             where a pin, a time stamp or a witness saw the statement then; without it nothing does.
+        time: what a trusted clock stamped before this moment still counts. Of no other sight: a
+            log that was written anew can be stamped, but the past cannot.
         reason: why.
     """
 
@@ -108,6 +112,7 @@ class Revocation(_Table, frozen=True):
     digest: Digest | None = None
     workspace: Text = ""
     size: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)] | None = None
+    time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     reason: Text = ""
 
 

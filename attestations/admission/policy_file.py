@@ -20,6 +20,7 @@ import msgspec
 from attestations.admission.facts import KeylessSigner, KeySigner, Signer, signer_name
 from attestations.admission.policy import Policy, Revocation, Rule, TrustedSigner
 from attestations.errors import PolicyError
+from attestations.statements.provenance import PROVENANCE
 
 __all__ = ["POLICY_SIZE_MAX", "check_policy", "public_keys_of", "read_policy", "signer_of"]
 
@@ -126,11 +127,13 @@ def _contradictions(policy: Policy) -> Iterator[tuple[str, str]]:
 def _of_rule(rule: Rule, policy: Policy) -> Iterator[str]:
     if rule.accept == "any":
         asked = (rule.predicates, rule.signers, rule.minimum_version, rule.maximum_age_days)
-        if any(asked) or rule.seen or rule.threshold != 1:
+        if any(asked) or rule.seen or rule.build_types or rule.threshold != 1:
             yield 'accept = "any" asks for nothing, so nothing else can be asked for'
         return
     if not rule.predicates:
         yield 'it asks for no predicate; accept = "any" says so where that is meant'
+    if rule.build_types and PROVENANCE not in rule.predicates:
+        yield "it asks for a way to build, and for no provenance, which alone names one"
     if not rule.signers:
         yield "it names no signer, so nothing can meet it"
     if "claimed" in rule.seen:
@@ -159,3 +162,5 @@ def _of_revocation(revocation: Revocation) -> Iterator[str]:
         yield "`size` is that of a `workspace`, so they go together"
     if revocation.size is not None and revocation.digest is not None:
         yield "an artifact is revoked as a whole; `size` is for signers"
+    if revocation.time is not None and revocation.digest is not None:
+        yield "an artifact is revoked as a whole; `time` is for signers"

@@ -12,9 +12,9 @@ import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.gate.admission import admit_run
+from orchestrator.cli.gate.admission import Admission, admit_run
 from orchestrator.cli.gate.trust_layers import InPolicy
-from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import HermeticError
 from replay.session.foreign import is_foreign
 from replay.session.forking.launch import (
@@ -108,12 +108,13 @@ def fork(
     if at is None:
         found = find_beginning(run, workspace, place, allowed)
     if found.is_unchanged:
-        return _unchanged(found, as_json=as_json)
+        return _unchanged(found, admission, as_json=as_json)
     choices = ForkChoices(
         position=found.position,
         anew=at is not None,
         foreign=foreign,
         secret_to=frozenset(secret_to or ()),
+        decided=admission.kept(),
     )
     look = launch_look(run, workspace, place, msgspec.structs.replace(choices, dry=True), allowed)
     code = _CODES.get(look.verdict, ExitCode.REFUSED)
@@ -124,7 +125,7 @@ def fork(
         if verdict == "declined":
             say("ritornello: nothing was done; --yes does it without asking")
         if as_json:
-            _print(verdict, code, look, None)
+            _print(verdict, code, look, None, admission)
         return code
     outcome = launch_fork(
         run, workspace, place, choices, output_to_stderr=as_json, conditions=allowed
@@ -136,20 +137,20 @@ def fork(
             f"  where: {inert(str(workspace))}; `ritornello verify --workspace` names such runs",
         )
         if as_json:
-            _print(None, outcome.exit_code, look, None)
+            _print(None, outcome.exit_code, look, None, admission)
         return outcome.exit_code
     report = outcome.answer.report
     code_now = _CODES.get(report.verdict, outcome.answer.exit_code)
     if as_json:
-        _print(report.verdict, code_now, look, report)
+        _print(report.verdict, code_now, look, report, admission)
     else:
-        say(*_report_lines(report))
+        say(*admission.lines(), *_report_lines(report))
     return code_now
 
 
-def _unchanged(found: Beginning, *, as_json: bool) -> int:
+def _unchanged(found: Beginning, admission: Admission, *, as_json: bool) -> int:
     if as_json:
-        _print("unchanged", ExitCode.OK, None, None)
+        _print("unchanged", ExitCode.OK, None, None, admission)
     else:
         say(
             f"ritornello: the program makes all {found.position} records again: it was not changed,"
@@ -160,7 +161,11 @@ def _unchanged(found: Beginning, *, as_json: bool) -> int:
 
 
 def _print(
-    verdict: str | None, code: int, look: Estimate | None, report: ForkReport | None
+    verdict: str | None,
+    code: int,
+    look: Estimate | None,
+    report: ForkReport | None,
+    admission: Admission,
 ) -> None:
     fields: dict[str, object] = {
         "verdict": verdict,
@@ -173,6 +178,7 @@ def _print(
             "output_tokens": look.output_tokens,
         },
         "fork": None if report is None else msgspec.to_builtins(report),
+        **admission.fields(),
     }
     emit_json("fork", fields)
 
@@ -205,8 +211,8 @@ def _look_lines(look: Estimate, first: Beginning) -> Iterator[str]:
     others = len(look.live) - len(requests)
     more = f", {others} of other kinds" if others else ""
     yield (
-        f"  {_counted(len(requests), 'request')}{more} will go out at least;"
-        f" {_counted(look.recalled, 'recorded answer')} will be given"
+        f"  {counted(len(requests), 'request')}{more} will go out at least;"
+        f" {counted(look.recalled, 'recorded answer')} will be given"
     )
     for each in look.live[:_LISTED_MAX]:
         yield f"    {_live_line(each)}"
@@ -220,13 +226,13 @@ def _look_lines(look: Estimate, first: Beginning) -> Iterator[str]:
     if look.live or not look.is_all:
         yield "  what the program asks once it has the answers is not known; the recorded run sent"
         yield (
-            f"  {_counted(look.whole, 'request')} in all, for {look.whole_input_tokens} input and"
+            f"  {counted(look.whole, 'request')} in all, for {look.whole_input_tokens} input and"
             f" {look.whole_output_tokens} output tokens"
         )
     for path in look.written[:_LISTED_MAX]:
         yield f"  will be written anew: {inert(path, _SHOWN_MAX)}"
     if len(look.written) > _LISTED_MAX:
-        yield f"  and {len(look.written) - _LISTED_MAX} more files"
+        yield f"  and {counted(len(look.written) - _LISTED_MAX, 'more file')}"
 
 
 def _report_lines(report: ForkReport) -> Iterator[str]:
@@ -243,7 +249,7 @@ def _report_lines(report: ForkReport) -> Iterator[str]:
             yield f"            live: {_live_line(each)}"
         if len(report.live) > _LISTED_MAX:
             yield f"            and {len(report.live) - _LISTED_MAX} more"
-        yield f"            {_counted(report.recalled, 'recorded answer')} given"
+        yield f"            {counted(report.recalled, 'recorded answer')} given"
     for note in report.notes:
         yield f"  note: {inert(note, _SHOWN_MAX)}"
 
@@ -269,10 +275,6 @@ def _divergence(report: Beginning | Estimate | ForkReport) -> Iterator[str]:
         yield f"    now      {inert(change.replayed or '(nothing)', _SHOWN_MAX)}"
     if found.replayed_place is not None:
         yield f"  at {inert(found.replayed_place)}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def main(arguments: Sequence[str]) -> None:

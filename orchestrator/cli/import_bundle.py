@@ -51,12 +51,13 @@ def import_bundle(
     """
     trust = trust_here(Path.cwd(), policy)
     if bundle.suffix in CASSETTE_SUFFIXES:
+        tape = Admission()
         if trust is not None:
-            refuse(decide_cassette(trust, bundle))
-        return import_cassette(bundle, workspace, as_json=as_json)
+            tape = Admission(decisions=(decide_cassette(trust, bundle),))
+            refuse(tape.decisions[0])
+        return import_cassette(bundle, workspace, tape, as_json=as_json)
     if not bundle.is_file():
         raise NotFoundError("no such bundle", where=str(bundle))
-    trust = trust_here(Path.cwd(), policy)
     with BundleReader.open(bundle) as reader:
         admission = Admission()
         if trust is not None:
@@ -68,6 +69,7 @@ def import_bundle(
         directory = place.imported(
             reader.run_id, manifest.size, root, reader.identity, time.time_ns() // 1000
         )
+        place.admitted(reader.run_id, "import", admission.kept(), time.time_ns() // 1000)
         store = DuckDBStore.create(directory)
         try:
             entries = reader.entries()

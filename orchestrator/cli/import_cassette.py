@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.gate.admission import Admission
+from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import NotFoundError
 from replay.interop.observed_run import ObservedRun, observe_cassette
 from replay.interop.vcr_cassette import CASSETTE_BYTES_MAX
@@ -20,9 +21,12 @@ __all__ = ["CASSETTE_SUFFIXES", "import_cassette"]
 
 CASSETTE_SUFFIXES: Final = frozenset({".json", ".yaml", ".yml"})
 _AT_ONCE: Final = 500
+_NOTHING: Final = Admission()
 
 
-def import_cassette(file: Path, workspace: Path, *, as_json: bool) -> int:
+def import_cassette(
+    file: Path, workspace: Path, admission: Admission = _NOTHING, *, as_json: bool
+) -> int:
     """Take a cassette into the workspace; it is marked as observed and never replays.
 
     Raises:
@@ -35,7 +39,7 @@ def import_cassette(file: Path, workspace: Path, *, as_json: bool) -> int:
     with file.open("rb") as opened:
         data = opened.read(CASSETTE_BYTES_MAX + 1)
     found = observe_cassette(data, name=file.name, dialects=load_dialects(), entropy=os.urandom)
-    directory = _stored(found, workspace)
+    directory = _stored(found, workspace, admission)
     if as_json:
         emit_json(
             "import",
@@ -50,22 +54,24 @@ def import_cassette(file: Path, workspace: Path, *, as_json: bool) -> int:
                 "exchanges": found.exchanges,
                 "read_by_a_dialect": found.read,
                 "secrets_replaced": found.secrets,
+                **admission.fields(),
             },
         )
         return 0
     say(
-        f"ritornello: run {found.run}, observed and not replay-verified: {found.exchanges}"
-        f" exchanges from {inert(file.name)}, {found.read} of them read by a dialect,"
-        f" {found.secrets} secrets replaced"
+        f"ritornello: run {found.run}, observed and not replay-verified: "
+        f"{counted(found.exchanges, 'exchange')} from {inert(file.name)}, {found.read} of them read"
+        f" by a dialect, {counted(found.secrets, 'secret')} replaced"
     )
     return 0
 
 
-def _stored(found: ObservedRun, workspace: Path) -> Path:
+def _stored(found: ObservedRun, workspace: Path, admission: Admission) -> Path:
     """Write a run into the workspace, as one that came from elsewhere."""
     place = Workspace.open(workspace)
     size = len(found.entries)
     directory = place.imported(found.run, size, found.root, found.digest, time.time_ns() // 1000)
+    place.admitted(found.run, "import", admission.kept(), time.time_ns() // 1000)
     store = DuckDBStore.create(directory)
     try:
         for first in range(0, size, _AT_ONCE):

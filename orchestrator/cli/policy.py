@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -22,7 +22,8 @@ from attestations.errors import PolicyError
 from attestations.statements.strict_json import check_json
 from orchestrator.cli.app import AsJson, run_verb
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.gate.admission import code_envelopes, decide_bundle
+from orchestrator.cli.gate.admission import decide_bundle
+from orchestrator.cli.gate.code_statements import code_envelopes
 from orchestrator.cli.gate.decisions import (
     decide,
     decision_fields,
@@ -32,6 +33,7 @@ from orchestrator.cli.gate.decisions import (
     now_us,
     read_bounded,
 )
+from orchestrator.cli.gate.receipts import decide_receipts
 from orchestrator.cli.gate.trust_layers import trust_here
 from orchestrator.cli.terminal import emit, emit_json, inert, say
 from replay.errors import UsageError
@@ -85,7 +87,7 @@ def decide_about(
     """
     trust = _trust(policy)
     at_us = _instant(at)
-    decisions = [_decided(trust, subject, kind, at_us) for subject in subjects]
+    decisions = [each for subject in subjects for each in _decided(trust, subject, kind, at_us)]
     if as_json:
         emit_json("policy", {"decisions": [decision_fields(each) for each in decisions]})
     else:
@@ -155,10 +157,10 @@ def _instant(text: str | None) -> int:
     return int(moment.timestamp() * 1_000_000)
 
 
-def _decided(trust: TrustPolicy, subject: str, kind: str | None, at_us: int) -> Decision:
+def _decided(trust: TrustPolicy, subject: str, kind: str | None, at_us: int) -> Iterable[Decision]:
     path = Path(subject)
     if path.suffix == BUNDLE_SUFFIX:
-        return decide_bundle(trust, path, at_us=at_us)
+        return [decide_bundle(trust, path, at_us=at_us)]
     if path.suffix == ".json" and kind is None:
         data = read_bounded(path, _FACTS_SIZE_MAX)
         try:
@@ -166,17 +168,20 @@ def _decided(trust: TrustPolicy, subject: str, kind: str | None, at_us: int) -> 
             facts = msgspec.json.decode(data, type=Facts)
         except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
             raise PolicyError(f"the file holds no facts: {error}", where=subject) from None
-        return evaluate(trust, facts, at_us)
+        return [evaluate(trust, facts, at_us)]
     named = kind or _KINDS.get(path.suffix)
     if named is None:
         raise UsageError("what kind of artifact is it?", where=subject, hint="--kind tool")
-    digest = sha256(read_bounded(path, _SUBJECT_SIZE_MAX)).hexdigest()
+    data = read_bounded(path, _SUBJECT_SIZE_MAX)
+    if named == "receipt":
+        return decide_receipts(trust, data, subject, at_us)
+    digest = sha256(data).hexdigest()
     try:
         artifact = msgspec.convert({"kind": named, "digest": digest, "name": subject}, Artifact)
     except msgspec.ValidationError as error:
         raise UsageError(f"{named!r} is no kind of artifact: {error}") from None
     said = code_envelopes(path, Path.cwd()) if named == "code" else envelopes_beside(path)
-    return decide(trust, artifact, said, at_us=at_us)
+    return [decide(trust, artifact, said, at_us=at_us)]
 
 
 def _layer_lines(layer: Layer) -> Iterator[str]:
@@ -207,6 +212,8 @@ def _sentence(rule: Rule) -> str:
         text += f", of version {rule.minimum_version} or later"
     if rule.maximum_age_days is not None:
         text += f", in the last {rule.maximum_age_days} days"
+    if rule.build_types:
+        text += f", built by {' or '.join(rule.build_types)}"
     if rule.seen:
         text += f", {' or '.join(rule.seen)}"
     return text

@@ -19,6 +19,7 @@ from replay.events.header import Header
 from replay.tree import (
     Checkpoint,
     NoteSignature,
+    earlier_roots,
     inclusion_proof,
     root_of,
     verify_inclusion,
@@ -95,6 +96,27 @@ class Excerpt(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: Checkpoint
     signatures: tuple[NoteSignature, ...] = ()
     records: tuple[WorkspaceRecord, ...]
+
+    def heads(self) -> dict[int, bytes]:
+        """Return the heads of the workspace's log that the proofs hold: root by size.
+
+        They are the checkpoint's own, and those just before and after each record. Call it for an
+        excerpt that was checked.
+
+        Raises:
+            ProofError: a proof is not of its length.
+        """
+        found = {self.checkpoint.size: self.checkpoint.root}
+        for record in self.records:
+            place = record.header.seq
+            before, after = earlier_roots(
+                workspace_leaf(record.raw),
+                index=place,
+                size=self.checkpoint.size,
+                proof=record.proof,
+            )
+            found |= {place: before, place + 1: after}
+        return found
 
 
 class _Words(msgspec.Struct, frozen=True):

@@ -18,6 +18,7 @@ from replay.tree.merkle import (
 from replay.tree.note import Checkpoint, NoteSignature, parse_checkpoint, parse_note
 from replay.tree.proofs import (
     consistency_proof,
+    earlier_roots,
     inclusion_proof,
     verify_consistency,
     verify_inclusion,
@@ -31,6 +32,7 @@ __all__ = [
     "Frontier",
     "NoteSignature",
     "consistency_proof",
+    "earlier_roots",
     "event_leaf",
     "event_leaves",
     "inclusion_proof",

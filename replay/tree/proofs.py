@@ -18,7 +18,13 @@ from collections.abc import Sequence
 from replay.errors import ProofError
 from replay.tree.merkle import EMPTY_ROOT, MAX_TREE_SIZE, check_hashes, node_hash, root_of
 
-__all__ = ["consistency_proof", "inclusion_proof", "verify_consistency", "verify_inclusion"]
+__all__ = [
+    "consistency_proof",
+    "earlier_roots",
+    "inclusion_proof",
+    "verify_consistency",
+    "verify_inclusion",
+]
 
 
 def inclusion_proof(index: int, leaves: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -108,6 +114,39 @@ def verify_inclusion(
     check_hashes((leaf, root), what="leaf or root")
     if _climb_border(_climb(leaf, proof[:inner], index), proof[inner:]) != root:
         raise ProofError("the inclusion proof leads to another root")
+
+
+def earlier_roots(
+    leaf: bytes, *, index: int, size: int, proof: Sequence[bytes]
+) -> tuple[bytes, bytes]:
+    """Gives two earlier roots of a tree that an inclusion proof holds: of all before, and with it.
+
+    The siblings on the left of a leaf's path are exactly the perfect subtrees over all leaves
+    before it. So a proof that holds also says which root the tree had just before the leaf came,
+    and just after. Call it for a proof that `verify_inclusion` accepted.
+
+    Args:
+        leaf: The leaf hash, 32 bytes.
+        index: Its 0-based place.
+        size: Number of leaves of the tree that the proof leads to.
+        proof: What `inclusion_proof` gave.
+
+    Returns:
+        The roots over the first `index` leaves and over the first `index + 1`.
+
+    Raises:
+        ProofError: Index or size out of range, or a hash or the proof of the wrong length.
+    """
+    _check_size(size)
+    if not 0 <= index < size:
+        raise ProofError(f"leaf index out of range in a tree of {size}")
+    inner, border = _shape(index, size)
+    _check_proof(proof, length=inner + border)
+    check_hashes((leaf,), what="leaf")
+    left = [sibling for bit, sibling in enumerate(proof[:inner]) if index >> bit & 1]
+    left += proof[inner:]
+    before = _climb_border(left[0], left[1:]) if left else EMPTY_ROOT
+    return before, _climb_border(leaf, left)
 
 
 def verify_consistency(

@@ -35,6 +35,7 @@ _KEYS = "unit/attestations/keys/test_trust_and_changes.py::"
 _CHECKING = "unit/attestations/checkpoints/test_checking.py::"
 _PUBLIC = "unit/attestations/keyless/test_public_bundles.py::"
 _KEYLESS = "unit/attestations/keyless/test_refusals.py::"
+_ADMISSION = "cli/test_admission.py::"
 _LOG = "fault/test_log_faults.py::"
 
 CASES: dict[int, Case] = {
@@ -61,7 +62,7 @@ CASES: dict[int, Case] = {
         (_BUNDLES + "test_two_members_with_exchanged_contents_are_refused",)),
     11: Case("no signature where one is demanded", "refused, never a warning"),
     12: Case("an envelope of another type", "EnvelopeError"),
-    13: Case("a statement of another predicate or build type", "verdict failed",
+    13: Case("a statement of another predicate or build type", "verdict failed, deny",
         (("unit/attestations/statements/test_statements.py"
          "::test_a_predicate_about_another_checkpoint_or_several_is_refused"),)),
     14: Case("a subject that only looks like ours", "verdict failed",
@@ -106,10 +107,15 @@ CASES: dict[int, Case] = {
          "::test_a_layout_that_would_let_something_pass_is_refused_before_in_toto_sees_it"),)),
     27: Case("a file exchanged between check and use", "the verified bytes run, or refused",
         (("unit/replay/bundle/test_reader.py"
-         "::test_without_verification_a_member_is_still_compared_with_its_digest"),),
-        open="tools are not loaded by this version; tried for bundles only"),
+         "::test_without_verification_a_member_is_still_compared_with_its_digest"),
+         _ADMISSION + "test_a_record_that_is_swapped_after_the_decision_does_not_run",
+         _ADMISSION + "test_a_program_that_is_swapped_after_the_decision_does_not_run"),
+        open="tools are not loaded by this version; tried for bundles and for a program's code"),
     28: Case("a verified tool that imports what was not verified", "refused",
-        open="tools are not loaded by this version"),
+        (_ADMISSION + "test_a_module_beside_the_program_runs_only_if_it_is_vouched_for",
+         _ADMISSION + "test_a_path_that_leads_into_the_programs_directory_is_refused"),
+        open="tools are not loaded by this version; tried for a program's own code. Installed"
+        " distributions, their entry points and a `sitecustomize` among them are believed"),
     29: Case("one byte of a header or payload changed", "BundleError, names the event",
         (_BUNDLES + "test_any_changed_byte_is_refused_and_the_refusal_names_where",
          _BUNDLES + "test_every_byte_changed_by_a_forger_who_mends_all_digests_is_refused",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import json
+import struct
 import tempfile
 from pathlib import Path
 
+from orchestrator.dialects.bounded_json import UnreadableError
+from orchestrator.dialects.content_coding import decode_body
 from replay.bundle import BundleReader
+from replay.erasure.views import views_of
 from replay.errors import BundleError, BundlePathError
 from tests.attacks.attempts import attempt, opened
 from tests.support import second_reader
@@ -107,6 +112,38 @@ def a_bomb_that_lies(place):
     items = raws(good())
     items[2] = Raw(PARTS.encode(), b"", packed=deflate(bytes(8 << 20), 9), length=1300)
     opened(items, place)
+
+
+@attempt(5, refused=BundleError)
+def an_archive_in_the_place_of_a_member(place):
+    """Nothing in a bundle is opened as an archive: a member is of its form, or refused."""
+    inside = whole(place)
+    opened(good() | {PARTS: inside}, place)
+
+
+@attempt(5, gives=True)
+def an_archive_in_an_archive_in_an_archive(place):
+    """Whoever looks for secrets in it undoes so many layers, so many bytes, and says so."""
+    bomb = bytes(64 << 20)
+    for _ in range(4):
+        bomb = gzip.compress(bomb, mtime=0)
+    said = []
+    most = sum(len(view.data) for view in views_of(bomb, 1 << 20, stopped=said.append))
+    return most <= (1 << 20) + len(bomb) and bool(said)
+
+
+@attempt(5, refused=UnreadableError, says="too-large")
+def a_response_that_inflates_without_end(place):
+    decode_body(gzip.compress(bytes(2 << 20)), (("content-encoding", "gzip"),), size_max=1 << 20)
+
+
+@attempt(5, refused=BundleError, says="over the limit")
+def a_million_members_in_the_directory(place):
+    """Their number is looked at before one of them is; of a file as long as it says."""
+    data = whole(place)
+    count, size = 0xFFFF, 46 * 0xFFFF
+    end = struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, size, len(data), 0)
+    refused_by_both(data + bytes(size) + end)
 
 
 @attempt(6, refused=BundleError, says="local header differs")

@@ -9,7 +9,7 @@ import msgspec
 
 import replay
 from attestations.errors import EnvelopeError, StatementError
-from attestations.statements.envelope import read_envelope
+from attestations.statements.envelope import ENVELOPE_SIZE_MAX, read_envelope
 from attestations.statements.statement import read_statement
 from orchestrator.cli.terminal import inert
 from orchestrator.dialects.bounded_json import UnreadableError, parse_object
@@ -19,9 +19,10 @@ from replay.events.digest import part_commitment, payload_commitment
 from replay.events.header import decode_header
 from replay.events.payload import decode_payload
 from replay.log.duckdb_schema import connect
+from replay.log.workspace_log import decode_entry, encode_entry
 from tests.attacks.attempts import attempt, opened
 from tests.attacks.on_containers import good
-from tests.support.bundle_forging import raws, small_entries
+from tests.support.bundle_forging import REFS, raws, refresh, small_entries, workspace_records
 
 HEADER = small_entries()[1].raw
 MEMORY_MAX = 64 << 20
@@ -127,6 +128,47 @@ def a_manifest_of_a_million_digits(place):
     items = raws(good() | {"manifest.json": raw})
     items[2].method = 0
     bounded(lambda: opened(items, place))
+
+
+@attempt(43, refused=BundleError)
+def a_length_of_4_gib_in_front_of_a_frame(place):
+    refs = good()[REFS]
+    bounded(lambda: opened(refresh(good() | {REFS: b"\xff" * 4 + refs[4:]}), place))
+
+
+@attempt(43, refused=IntegrityError)
+def a_length_of_4_gib_in_the_log_of_a_workspace(place):
+    """Of a frame's content; what lies in the file is all that is read."""
+    whole = encode_entry(workspace_records(small_entries())[0])
+    bounded(lambda: decode_entry(b"\xff" * 4 + whole[4:], 0, 0))
+
+
+def _keys(first, count=1_000_000):
+    """A JSON object of so many keys, which all begin in one way."""
+    return b"{" + first + b"".join(b',"key%07d":0' % n for n in range(count)) + b"}"
+
+
+@attempt(43, refused=IntegrityError)
+def a_header_of_a_million_keys(place):
+    decode_header(_keys(HEADER[1:-1]))
+
+
+@attempt(43, refused=StatementError)
+def a_statement_of_as_many_keys_as_an_envelope_can_hold(place):
+    keys = _keys(b'"_type":"https://in-toto.io/Statement/v1"', 125_000)
+    assert len(keys) > ENVELOPE_SIZE_MAX * 3 // 4  # in base64 it is no envelope any more
+    read_statement(keys)
+
+
+@attempt(43, refused=EnvelopeError)
+def an_envelope_of_a_million_keys(place):
+    read_envelope(_keys(b'"payloadType":"application/vnd.in-toto+json"'))
+
+
+@attempt(43, gives=100_001)
+def a_body_of_a_provider_of_many_keys(place):
+    """Such an object is read, in time that is linear in its bytes."""
+    return len(parse_object(_keys(b'"model":"m"', 100_000)))
 
 
 for _number, _text in enumerate(

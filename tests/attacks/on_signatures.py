@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 
 from attestations.admission.evaluation import evaluate
 from attestations.admission.facts import Artifact, Facts, KeySigner, StatementFact
+from attestations.admission.gathering import facts_of
 from attestations.admission.layers import Layer, merge
 from attestations.admission.pins import layer_of
 from attestations.admission.policy import Policy, Revocation, Rule, TrustedSigner
@@ -27,6 +28,12 @@ from attestations.keys.public import PublicKey
 from attestations.statements import predicates as p
 from attestations.statements.checking import check_statement
 from attestations.statements.envelope import Envelope, Signature, read_envelope, sign, verify
+from attestations.statements.provenance import (
+    BUILD_ATTEST,
+    BUILD_RECORD,
+    PROVENANCE,
+    make_provenance,
+)
 from attestations.statements.run_evidence import check_receipts
 from attestations.statements.statement import Subject
 from replay.events.digest import content_hash
@@ -95,6 +102,32 @@ def an_envelope_signed_as_another_type(place):
 @attempt(13, gives=("failed", "predicate"))
 def a_statement_that_says_something_else(place):
     return judged(GOOD.encode(), predicate_types=frozenset({p.REPLAY}))
+
+
+def _built(build_type, *asked):
+    """What a rule about provenance says of a tool that was built in some way."""
+    subject = Subject.of("tool.py", TOOL)
+    said = make_provenance(
+        subject, build_type=build_type, parameters={}, engine="1", invocation="1"
+    )
+    rule = Rule(
+        name="built", kind="tool", predicates=(PROVENANCE,), signers=("mine",), build_types=asked
+    )
+    signers = {"mine": TrustedSigner(key=MINE.public.keyid)}
+    policy = Policy(
+        schema="ritornello/policy/1", name="p", trust="required", signers=signers, rules=(rule,)
+    )
+    artifact = Artifact(kind="tool", digest=sha256(TOOL).hexdigest())
+    facts = facts_of(artifact, [sign(said.encode(), [MINE]).encode()], [MINE.public]).facts
+    found = evaluate(merge([Layer(policy=policy, digest="1" * 64, source="pinned")]), facts, 0)
+    return found.verdict, sorted({each.code for each in found.reasons} - {"too-few-signers"})
+
+
+@attempt(13, gives=("deny", ["statement-of-other-build"]))
+def provenance_of_another_way_to_build(place):
+    assert _built(BUILD_ATTEST) == ("allow", ["met"])
+    assert _built(BUILD_ATTEST, BUILD_RECORD, BUILD_ATTEST) == ("allow", ["met"])
+    return _built(BUILD_RECORD + "/", BUILD_RECORD)
 
 
 @attempt(14, gives=("failed", "subject"))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.attacks import on_containers, on_encodings, on_logs, on_signatures
+from tests.attacks import on_code, on_containers, on_encodings, on_logs, on_signatures
 from tests.attacks.attempts import ATTEMPTS
 from tests.attacks.cases import CASES
 
 TESTS = Path(__file__).parents[1]
-MODULES = (on_containers, on_encodings, on_logs, on_signatures)
+MODULES = (on_code, on_containers, on_encodings, on_logs, on_signatures)
 
 
 @pytest.mark.parametrize(

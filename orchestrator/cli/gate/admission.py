@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from orchestrator.cli.gate.code_statements import code_envelopes, module_envelopes, named_by
 from orchestrator.cli.gate.decisions import (
     decide,
     decision_fields,
@@ -19,8 +19,8 @@ from orchestrator.cli.gate.decisions import (
     read_bounded,
     refuse,
 )
+from orchestrator.cli.gate.sights import earlier_in
 from orchestrator.cli.gate.trust_layers import trust_here
-from orchestrator.cli.key_verbs.user_places import config_directory
 from orchestrator.cli.terminal import inert
 from replay.bundle.attached import read_attached
 from replay.bundle.reader import BundleReader
@@ -44,22 +44,16 @@ if TYPE_CHECKING:
     from replay.log.port import LogReader
 
 __all__ = [
-    "CODE_COLLECTION",
     "Admission",
     "admit_program",
     "admit_run",
-    "code_envelopes",
     "decide_bundle",
     "decide_cassette",
     "decide_reader",
 ]
 
-#: Envelopes about the program's source files, in the directory in which it starts.
-CODE_COLLECTION: Final = "ritornello.intoto.jsonl"
 _SIGNED: Final = frozenset({DSSE_ENVELOPE, SIGSTORE_BUNDLE})
-_COLLECTION_SIZE_MAX: Final = 32 << 20
 _SOURCE_SIZE_MAX: Final = 64 << 20
-_CANDIDATES_MAX: Final = 4096
 _FIRST_RECORDS: Final = 2
 
 
@@ -75,6 +69,10 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     conditions: Conditions = Conditions()
     decisions: tuple[Decision, ...] = ()
     recorded: AdmissionDecided | None = None
+
+    def kept(self) -> tuple[AdmissionDecided, ...]:
+        """Return the decisions as the log of a workspace keeps them."""
+        return tuple(map(_kept, self.decisions))
 
     def fields(self) -> dict[str, object]:
         """Return what stands about it in a verb's JSON object."""
@@ -156,18 +154,27 @@ def admit_program(program: Command | Call, option: str | None = None) -> Admissi
         return Admission()
     decision, digests = _decide_code(trust, program, Path.cwd())
     refuse(decision)
+    conditions = Conditions(code=digests, decided=_kept(decision))
+    return Admission(conditions=conditions, decisions=(decision,))
+
+
+def _kept(decision: Decision) -> AdmissionDecided:
+    """Return a decision as records keep it.
+
+    The digest of text that nobody vouched for is left out: the text may have to be erased.
+    """
     vouched = any(each.code == "met" for each in decision.reasons)
-    decided = AdmissionDecided(
+    named = vouched or decision.artifact.kind == "bundle"
+    return AdmissionDecided(
         subject=decision.artifact.kind,
         name=decision.artifact.name,
-        digest=decision.artifact.digest if vouched else "",
+        digest=decision.artifact.digest if named else "",
         verdict=decision.verdict,
         judged=decision.judged,
         mode=decision.mode,
         policies=decision.policies,
         reasons=tuple((each.code, each.text) for each in decision.reasons),
     )
-    return Admission(conditions=Conditions(code=digests, decided=decided), decisions=(decision,))
 
 
 def decide_reader(
@@ -186,7 +193,8 @@ def decide_reader(
     digest = sha256(reader.checkpoint.body()).hexdigest()
     artifact = Artifact(kind="bundle", digest=digest, name=path.name)
     inside = [each.data for each in reader.statements() if each.media_type in _SIGNED]
-    return decide(trust, artifact, [*inside, *envelopes_beside(path)], at_us=at_us)
+    logs = earlier_in(reader.excerpts, reader.run_id)
+    return decide(trust, artifact, [*inside, *envelopes_beside(path)], at_us=at_us, earlier=logs)
 
 
 def decide_bundle(trust: TrustPolicy, path: Path, *, at_us: int | None = None) -> Decision:
@@ -218,11 +226,14 @@ def _decide_foreign(trust: TrustPolicy, run: str, workspace: Path) -> Decision:
 
     with contextlib.closing(open_admitted(run, workspace, Conditions())) as reader:
         digest = checkpoint_digest(check(reader))
-    place = Workspace.open(workspace, create=False).run_directory(run)
+    home = Workspace.open(workspace, create=False)
+    place = home.run_directory(run)
     attached = read_attached(place)
     said = () if attached is None else attached.statements
     envelopes = [each.data for each in said if each.media_type in _SIGNED]
-    return decide(trust, Artifact(kind="bundle", digest=digest, name=place.name), envelopes)
+    artifact = Artifact(kind="bundle", digest=digest, name=place.name)
+    logs = earlier_in(lambda: attached.excerpts if attached else (), place.name, home)
+    return decide(trust, artifact, envelopes, earlier=logs)
 
 
 def _recorded(reader: LogReader) -> AdmissionDecided | None:
@@ -255,7 +266,7 @@ def _decide_code(
         return decision, None
     admitted = [
         digest
-        for digest, about in _named(envelopes).items()
+        for digest, about in named_by([*envelopes, *module_envelopes(directory, file)]).items()
         if decide(trust, Artifact(kind="code", digest=digest), about).verdict == "allow"
     ]
     return decision, tuple(sorted(admitted))
@@ -284,57 +295,3 @@ def _beginning(program: Command | Call, directory: Path) -> tuple[str, bytes, Pa
     if not file.is_file():
         return name, name.encode(), None
     return name, read_bounded(file, _SOURCE_SIZE_MAX), file
-
-
-def code_envelopes(file: Path | None, directory: Path) -> Iterator[bytes]:
-    """Yield what is said of a program's files: beside the file, and in the known collections.
-
-    Args:
-        file: what the program begins with, if that is a file.
-        directory: where the program starts.
-    """
-    from attestations.statements.envelope import read_lines
-
-    if file is not None:
-        yield from envelopes_beside(file)
-    for place in (directory, config_directory()):
-        collection = place / CODE_COLLECTION
-        if os.path.lexists(collection):
-            yield from read_lines(read_bounded(collection, _COLLECTION_SIZE_MAX))
-
-
-def _named(envelopes: Iterable[bytes]) -> dict[str, list[bytes]]:
-    """Return what envelopes name, unverified, with the envelopes that name it, ascending."""
-    from attestations.errors import AttestationError
-    from attestations.statements.statement import read_statement
-
-    found: dict[str, list[bytes]] = {}
-    for data in envelopes:
-        try:
-            statement = read_statement(_payload(data))
-        except (AttestationError, ValueError):
-            continue  # it is counted for nothing, as it is by the decision
-        for subject in statement.subject:
-            about = found.setdefault(subject.digest.sha256, [])
-            if not about or about[-1] is not data:
-                about.append(data)
-    return dict(sorted(found.items())[:_CANDIDATES_MAX])
-
-
-class _Inner(msgspec.Struct, frozen=True):
-    payload: bytes
-
-
-class _Wrapped(msgspec.Struct, frozen=True, rename="camel"):
-    """As much of a Sigstore bundle as says what it may be about."""
-
-    dsse_envelope: _Inner
-
-
-def _payload(data: bytes) -> bytes:
-    """Return what is said, unverified, in an envelope or in a Sigstore bundle around one."""
-    from attestations.statements.envelope import read_envelope
-
-    if b'"dsseEnvelope"' not in data:
-        return read_envelope(data).payload
-    return msgspec.json.decode(data, type=_Wrapped).dsse_envelope.payload

@@ -18,12 +18,15 @@ from orchestrator.cli.terminal import inert, paint
 if TYPE_CHECKING:
     from attestations.admission.decision import Decision
     from attestations.admission.facts import Artifact
+    from attestations.admission.gathering import Sights
     from attestations.admission.layers import TrustPolicy
     from attestations.keys.public import PublicKey
     from attestations.keys.trust import Trust
+    from orchestrator.cli.evidence.earlier import Earlier
 
 __all__ = [
     "COLLECTION_SUFFIX",
+    "SIGSTORE_SUFFIX",
     "decide",
     "decision_fields",
     "decision_lines",
@@ -36,7 +39,10 @@ __all__ = [
 
 #: Envelopes about a file stand beside it, one a line, under its name and this.
 COLLECTION_SUFFIX: Final = ".intoto.jsonl"
+#: A Sigstore bundle about a file stands beside it, as its tools write it, under its name and this.
+SIGSTORE_SUFFIX: Final = ".sigstore.json"
 _COLLECTION_SIZE_MAX: Final = 32 << 20
+_SIGSTORE_SIZE_MAX: Final = 4 << 20
 _SHOWN_MAX: Final = 300
 
 
@@ -46,6 +52,7 @@ def decide(
     envelopes: Iterable[bytes],
     *,
     at_us: int | None = None,
+    earlier: Earlier | None = None,
 ) -> Decision:
     """Check what is said of an artifact, and decide.
 
@@ -54,6 +61,7 @@ def decide(
         artifact: what is to run.
         envelopes: what is said of it, hostile bytes.
         at_us: the time to decide for; now, if not given.
+        earlier: what logs and others say of when statements were signed, if there are logs.
 
     Raises:
         KeyFormError: a policy holds bytes that are no key.
@@ -61,11 +69,17 @@ def decide(
         KeylessError: the user's pin of a Sigstore cannot be read, or its root is another one.
     """
     from attestations.admission.evaluation import evaluate
-    from attestations.admission.gathering import facts_of, keys_of
+    from attestations.admission.gathering import facts_of, keys_of, nobody_saw
+    from attestations.admission.receipts import without_denied_receipts
 
     keys = keys_of(trust, known_keys()[1])
-    gathered = facts_of(artifact, envelopes, keys, other=keyless_check())
-    return evaluate(trust, gathered.facts, now_us() if at_us is None else at_us)
+    seen: Sights = nobody_saw if earlier is None else earlier.seen
+    gathered = facts_of(artifact, envelopes, keys, seen=seen, other=keyless_check(seen))
+    moment = now_us() if at_us is None else at_us
+    facts = gathered.facts
+    if artifact.kind != "receipt":
+        facts = without_denied_receipts(trust, facts, moment)
+    return evaluate(trust, facts, moment)
 
 
 def refuse(decision: Decision) -> None:
@@ -146,7 +160,7 @@ def read_bounded(path: Path, size_max: int | None = None) -> bytes:
 
 
 def envelopes_beside(path: Path) -> tuple[bytes, ...]:
-    """Return the envelopes that stand beside a file.
+    """Return the envelopes that stand beside a file, and the Sigstore bundle that does.
 
     Raises:
         PolicyError: they cannot be read.
@@ -154,10 +168,14 @@ def envelopes_beside(path: Path) -> tuple[bytes, ...]:
     """
     from attestations.statements.envelope import read_lines
 
+    found: list[bytes] = []
     beside = path.with_name(path.name + COLLECTION_SUFFIX)
-    if not os.path.lexists(beside):
-        return ()
-    return read_lines(read_bounded(beside, _COLLECTION_SIZE_MAX))
+    if os.path.lexists(beside):
+        found += read_lines(read_bounded(beside, _COLLECTION_SIZE_MAX))
+    bundle = path.with_name(path.name + SIGSTORE_SUFFIX)
+    if os.path.lexists(bundle):
+        found.append(read_bounded(bundle, _SIGSTORE_SIZE_MAX))
+    return tuple(found)
 
 
 def now_us() -> int:

@@ -15,6 +15,7 @@ from orchestrator.cli.key_verbs.user_places import config_directory
 
 if TYPE_CHECKING:
     from attestations.admission.facts import Artifact, StatementFact
+    from attestations.admission.gathering import Sights
     from attestations.keyless import KeylessFact
 
 __all__ = ["SIGSTORE_PIN", "keyless_check"]
@@ -25,8 +26,11 @@ SIGSTORE_PIN: Final = "sigstore.pin"
 _MARK: Final = b'"verificationMaterial"'
 
 
-def keyless_check() -> Callable[[bytes, Artifact], StatementFact | None]:
+def keyless_check(seen: Sights) -> Callable[[bytes, Artifact], StatementFact | None]:
     """Return what checks a Sigstore bundle for an artifact; without a pin it knows none.
+
+    Args:
+        seen: who saw that a key, here that of the certificate, had signed a statement.
 
     Raises:
         KeylessError: the pin, or the root that it names, cannot be read or is another one.
@@ -47,14 +51,14 @@ def keyless_check() -> Callable[[bytes, Artifact], StatementFact | None]:
             return None  # an envelope, for which keys are tried
         try:
             fact = identify(data, root)
-            return _fact(fact, artifact) if fact.is_about(artifact.digest) else None
+            return _fact(fact, artifact, seen) if fact.is_about(artifact.digest) else None
         except (KeylessError, StatementError):
             return None
 
     return check
 
 
-def _fact(found: KeylessFact, artifact: Artifact) -> StatementFact:
+def _fact(found: KeylessFact, artifact: Artifact, seen: Sights) -> StatementFact:
     """Return a verified bundle as a policy sees it.
 
     Raises:
@@ -79,5 +83,9 @@ def _fact(found: KeylessFact, artifact: Artifact) -> StatementFact:
         said=read_provenance(statement) if provenance else read_predicate(statement),
     )
     signer = KeylessSigner(issuer=found.issuer, identity=found.subject, claims=found.claims)
-    seen = Seen(how="timestamped", time_us=found.time_us)
-    return msgspec.structs.replace(fact_of(checked, (seen,)), signers=(signer,))
+    stamped = Seen(how="timestamped", time_us=found.time_us)
+    sights = (stamped, *seen(found.key_sha256, found.payload_sha256))
+    fact = fact_of(checked, sights)
+    # A predicate of others' does not say to us when it was made; the log or the clock does.
+    issued_us = found.time_us if fact.issued_us is None else fact.issued_us
+    return msgspec.structs.replace(fact, signers=(signer,), issued_us=issued_us)

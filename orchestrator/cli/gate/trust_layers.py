@@ -78,7 +78,7 @@ def _pinned(pins_file: Path, variable: str | None, option: str | None) -> Iterat
     pins = []
     if os.path.lexists(pins_file):
         data = read_bounded(pins_file, PINS_SIZE_MAX)
-        pins = [(pins_file.parent, pin) for pin in read_pins(data, str(pins_file))]
+        pins = [(pins_file.parent, pin) for pin in read_pins(data, str(pins_file)).policies]
     if variable:
         pins.append((Path.cwd(), read_pin(variable, f"{POLICY_VARIABLE}={variable[:200]}")))
     if option:

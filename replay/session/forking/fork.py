@@ -206,7 +206,7 @@ def _session(
     recollection = Recollection(reader, choices.position, anew=choices.anew)
     place = Workspace.open(Path(workspace))
     with on_stage() as shared, contextlib.closing(Overlay()) as overlay:
-        log = ForkLog(prefix, place)
+        log = ForkLog(prefix, place, choices.decided)
         atexit.register(log.close)
         try:
             session: ForkedSession[T] = ForkedSession(

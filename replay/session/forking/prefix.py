@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from replay.errors import ResumeError, UsageError
+from replay.events.code_kinds import AdmissionDecided
 from replay.events.entry import Entry
 from replay.events.header import decode_header, encode_header
 from replay.events.kinds import ForkOrigin
@@ -130,9 +131,13 @@ class ForkLog:
     Args:
         prefix: those.
         place: the workspace that takes the fork.
+        decided: what policies said about it.
     """
 
-    def __init__(self, prefix: Prefix, place: Workspace) -> None:
+    def __init__(
+        self, prefix: Prefix, place: Workspace, decided: tuple[AdmissionDecided, ...] = ()
+    ) -> None:
+        self._decided = decided
         self._prefix = prefix
         self._place = place
         self.directory: Path = place.path / "runs" / prefix.started.run
@@ -159,7 +164,9 @@ class ForkLog:
                     where=f"event {entry.header.seq}",
                 )
         started = self._prefix.started
-        self._place.register(started.run, started.entry, LiveClock().start)
+        now_us = LiveClock().start
+        self._place.register(started.run, started.entry, now_us)
+        self._place.admitted(started.run, "fork", self._decided, now_us)
         self._store = store = DuckDBStore.create(self.directory)
         self._writer = writer = Writer(
             store,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 import msgspec
 
 from replay.errors import ResumeError
+from replay.events.code_kinds import AdmissionDecided
 from replay.recording.divergence import Divergence
 from replay.session.awaiting import AwaitedAtOnce
 
@@ -43,6 +44,7 @@ class ForkChoices(msgspec.Struct, frozen=True, kw_only=True):
         foreign: whether the recorded run came from elsewhere: then it does not show who may get
             secrets.
         secret_to: hosts that may get secrets, though the record does not show that they had them.
+        decided: what policies said about it, for the log of the workspace.
     """
 
     position: int = 0
@@ -50,6 +52,7 @@ class ForkChoices(msgspec.Struct, frozen=True, kw_only=True):
     dry: bool = False
     foreign: bool = False
     secret_to: frozenset[str] = frozenset()
+    decided: tuple[AdmissionDecided, ...] = ()
 
 
 class Beginning(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from replay.errors import UsageError
 from replay.recording.divergence import Diverged
 from replay.recording.gaps import Uncaptured
 from replay.session.resuming.report import Repeated, Undecided
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from replay.session.resuming.report import Choices, ResumptionReport, ResumptionVerdict
     from replay.sources.resumed_world import Kept
 
-__all__ = ["AsksError", "FlightPlan", "decided", "repeated", "unsealed"]
+__all__ = ["AsksError", "FlightPlan", "decided", "refuse_others", "repeated", "unsealed"]
 
 
 class AsksError(Exception):
@@ -83,6 +84,23 @@ def decided(
     if undecided:
         raise AsksError(tuple(undecided))
     return plan
+
+
+def refuse_others(in_flight: Iterable[Kept], choices: Choices) -> None:
+    """Refuse to be told about what was not in flight: a slip would go unseen.
+
+    Raises:
+        UsageError: a choice is about another event.
+    """
+    known = sorted(kept.asked.seq for kept in in_flight)
+    others = sorted((choices.again | choices.fail) - set(known))
+    if others:
+        listed = ", ".join(map(str, known))
+        what = "is no effect or request" if len(others) == 1 else "are no effects or requests"
+        raise UsageError(
+            f"{', '.join(map(str, others))} {what} without an answer: nothing was done",
+            hint=f"these have none: {listed}" if known else "none is without one: leave it out",
+        )
 
 
 def repeated(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 import msgspec
 
 from replay.errors import ResumeError
+from replay.events.code_kinds import AdmissionDecided
 from replay.recording.divergence import Divergence
 from replay.session.awaiting import AwaitedAtOnce
 
@@ -38,11 +39,13 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True):
         again: seqs of effects in flight that are done again, whatever they declare.
         fail: seqs of effects in flight that fail in the program.
         secret_to: hosts that may get secrets, though the record does not show that they had them.
+        decided: what policies said about it, for the log of the workspace.
     """
 
     again: frozenset[int] = frozenset()
     fail: frozenset[int] = frozenset()
     secret_to: frozenset[str] = frozenset()
+    decided: tuple[AdmissionDecided, ...] = ()
 
 
 class Undecided(msgspec.Struct, frozen=True, kw_only=True):

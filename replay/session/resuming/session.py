@@ -32,7 +32,7 @@ from replay.session.record import Recording
 from replay.session.record_start import is_at_start, is_of_library
 from replay.session.replay import write_out
 from replay.session.resuming.answers import ResumedAnswers
-from replay.session.resuming.flights import FlightPlan, decided, repeated, unsealed
+from replay.session.resuming.flights import FlightPlan, decided, refuse_others, repeated, unsealed
 from replay.session.resuming.hiding import HidingRecorder
 from replay.session.resuming.report import Choices, Resumption, ResumptionReport
 from replay.session.resuming.vault import SecretVault
@@ -263,6 +263,7 @@ class ResumedSession(Generic[T]):
 
     def _refuse_first(self) -> None:
         """Say what becomes of what is in flight, or refuse to go live."""
+        refuse_others(self._world.in_flight(), self._choices)
         if self._begins:
             self._plan = decided(
                 self._world.in_flight(), self._choices, self._place_of, self._shown
@@ -272,7 +273,8 @@ class ResumedSession(Generic[T]):
     def _take_up(self, on_failure: Callable[[], None]) -> Writer:
         """Enter in the workspace that the run is live; return the writer of its log."""
         size, root = self._comparer.size, self._comparer.root
-        self._place.resumed(self._started.run, size, root, time.time_ns() // 1000)
+        now_us, decided = time.time_ns() // 1000, self._choices.decided
+        self._place.resumed(self._started.run, size, root, now_us, decided)
         self._unguarded = True
         self._clock = LiveClock(self.scheduler.now)
         return self._log.take_up(self._started.run, self._comparer, on_failure)
