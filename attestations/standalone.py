@@ -1,8 +1,9 @@
 """Verifies one bundle by itself: `python -m attestations.standalone BUNDLE`, or this file copied.
 
-Written from `bundles/FORMAT.md` (version 1) and from nothing else, with the standard library and
-blake3. It imports nothing of ours and must not: it is worth something only while no mistake of
-the engine's reader can be a mistake of this one. Numbers in brackets are sections of that page.
+Written from `bundles/FORMAT.md` (version 1), of proofs from `docs/reference/proof.md`, and from
+nothing else, with the standard library and blake3. It imports nothing of ours and must
+not: it is worth something only while no mistake of the engine's reader can be a mistake of this
+one. Numbers in brackets are sections of that page.
 
 A member's content is looked at only after its length, CRC-32 and two SHA-256 held. A rule that
 does not hold raises `RefusedError`, which names the member, the rule and, where it is known, the
@@ -31,7 +32,8 @@ from blake3 import blake3
 __all__ = ["BeyondError", "RefusedError", "Report", "TruncatedError", "main", "verify"]
 
 NOT_CHECKED: Final = "not checked"
-_HOLES: Final = ("erased", "withheld", "missing")
+_STATES: Final = ("present", "erased", "withheld", "missing")
+_HOLES: Final = _STATES[1:]
 _MIB: Final = 1 << 20
 _COUNT_MAX: Final = (1 << 53) - 1
 #: Limits of the format (1): members, frames beside the run, parts of a payload, all entries of
@@ -39,6 +41,9 @@ _COUNT_MAX: Final = (1 << 53) - 1
 _MEMBERS_MAX, _BESIDE_MAX, _LISTED_MAX = 1 << 14, 1 << 16, 1 << 20
 _ENTRIES_MAX, _KEPT_MAX = 1 << 29, 1 << 23
 _READ_MAX: Final = 16 * _MIB  # of a payload that is looked into
+_PROOF: Final = b"ritornello/proof/v1"  # the first line of one
+_PROOF_MAX: Final = 96 * _MIB
+_TOLD_MAX: Final = 100  # gaps that are told one by one
 _HELD_MAX: Final = 1 << 30  # this verifier's own limit: bytes of the tables that it holds
 _KINDS: Final = ("headers", "parts", "refs", "statements", "workspace")
 _ALONE: Final = {
@@ -58,6 +63,16 @@ _KNOWN_STATEMENTS: Final = (
 _END, _LOCAL, _CENTRAL = map(struct.Struct, ("<4s4H2IH", "<4s5H3I2H", "<4s6H3I5H2I"))
 _SALTS: Final = {0: (0, 16), 1: (0,), 2: (0, 16), 3: (0, 16)}  # by state (7)
 _HEX: Final = "[0-9a-f]{64}"
+#: Kinds whose records want an outcome, that give one by `answers`, and whose payload matters (12).
+_ASKING: Final = ("RequestSent", "EffectStarted")
+_ANSWERING: Final = ("ResponseEnded", "EffectReturned")
+_SAYING: Final = ("CaptureGap", "EffectCancelled")
+#: What nobody may take for checked, beside the verdicts that say so.
+_OF_A_BUNDLE: Final = ("causal order and Lamport times", "what payloads mean, gaps excepted")
+_OF_A_PROOF: Final = (
+    "whether the run ends here, is sealed or is whole, and how many events it has",
+    "what the payload means",
+)
 
 
 class RefusedError(Exception):
@@ -396,19 +411,23 @@ class Part:
     data: bytes
 
 
-def _part(frames: Frames, what: str, event: int | None = None) -> Part:
-    """Read a part; one that an event of the run brings says so."""
+def _part(frames: Frames, what: str, event: int | None = None, *, again: bool = False) -> Part:
+    """Read a part; one that an event of the run brings says so, also when it is read again."""
     state, width = frames.take(2, event)
     frames.must(width in _SALTS.get(state, ()), f"{what}: state and salt do not fit", event)
     salt, commitment = frames.take(width, event), frames.take(32, event)
     size = frames.number(8, event)
-    brought = event is None or frames.number(8, event) == event
-    frames.must(brought, f"{what} is said to come from another event", event)
+    if event is not None or again:
+        brought = frames.number(8, event) == event or again
+        frames.must(brought, f"{what} is said to come from another event", event)
     data = frames.take(0 if state else size, event)
-    hasher = blake3(salt, derive_key_context="ritornello part v1").update(data)
-    held = state != 0 or hasher.digest() == commitment
+    held = state != 0 or _commitment(salt, data) == commitment
     frames.must(held, f"{what} does not match its commitment", event)
     return Part(state, size, size.to_bytes(8, "little") + commitment, data)
+
+
+def _commitment(salt: bytes, data: bytes) -> bytes:
+    return blake3(salt, derive_key_context="ritornello part v1").update(data).digest()
 
 
 def _payload(bound: bytes) -> str:
@@ -598,10 +617,73 @@ class Lists:
         self._paths, self._kept = self._paths - len(gone), self._kept - sum(map(len, gone.values()))
 
 
-def _records(archive: Archive, manifest: Manifest, excerpts: Excerpts) -> list[int]:
-    """Go through the records (10.11, 10.12); return how many parts there are of each state."""
+class Gaps:
+    """What the run says is not in it (12)."""
+
+    def __init__(self) -> None:
+        self.told, self.count = list[dict[str, Any]](), 0
+        self._asked: dict[int, str] = {}  # what has no outcome yet, by its seq
+        self._looked: list[tuple[int, str, array[int]]] = []  # records of the kinds that say
+        self._data: dict[int, bytes | None] = {}  # of parts that they bring; None where it is gone
+        self._held = 0
+
+    def take(self, header: dict[str, Any], ordinal: int, part: Part) -> None:
+        """Keep a part that a record brings, if its payload is to be looked into."""
+        if header["kind"] in _SAYING and header["size"] <= _READ_MAX:
+            self._data[ordinal] = None if part.state else part.data
+            self._held += len(part.data) + 256
+
+    def see(self, header: dict[str, Any], entries: array[int], headers: Frames) -> None:
+        """Note a record that held."""
+        seq, kind = header["seq"], header["kind"]
+        if kind in _ASKING:
+            self._asked[seq] = kind
+            self._held += 256
+        elif kind in _ANSWERING:
+            self._asked.pop(header.get("answers", -1), None)
+        elif kind in _SAYING:
+            few = header["size"] <= _READ_MAX
+            self._looked.append((seq, kind, entries if few else array("Q")))
+            self._held += 256 + 8 * len(entries)
+        if self._held > _HELD_MAX:
+            raise BeyondError(headers.member, "asks or says more than is held", seq)
+
+    def settle(self, archive: Archive, sizes: array[int], *, sealed: bool) -> None:
+        """Look into the payloads; those that repeat parts of other records need a second pass."""
+        wanted = {n for _, _, entries in self._looked for n in entries} - self._data.keys()
+        if self._held + sum(sizes[n] for n in wanted) > _HELD_MAX:
+            raise BeyondError("parts", "hold more that is to be looked into than is held")
+        frames, ordinal = Frames(archive, "parts"), 0
+        while wanted and frames.more():
+            part = _part(frames, f"part {ordinal}", None, again=True)
+            if ordinal in wanted:
+                self._data[ordinal] = None if part.state else part.data
+                wanted.remove(ordinal)
+            ordinal += 1
+        found: list[tuple[int, str]] = []
+        for seq, kind, entries in self._looked:
+            pieces = [self._data[n] for n in entries]
+            whole = b"".join(piece for piece in pieces if piece is not None)
+            said = {} if None in pieces else _read(whole, kind)
+            what = said.get("what")
+            if kind == "CaptureGap" and not isinstance(what, str):
+                found.append((seq, "what was not captured is not readable here"))
+            elif kind == "CaptureGap" and not str(what).startswith("own-"):
+                found.append(
+                    (seq, f"not captured: {str(what)[:99]}: {str(said.get('name'))[:199]}")
+                )
+            elif type(said.get("effect")) is int and said["effect"] < seq:
+                self._asked.pop(said["effect"], None)
+        asked = self._asked if sealed else {}
+        found = sorted([*found, *((seq, f"{kind} has no outcome") for seq, kind in asked.items())])
+        self.told = [{"event": seq, "what": what} for seq, what in found[:_TOLD_MAX]]
+        self.count = len(found)
+
+
+def _records(archive: Archive, manifest: Manifest, excerpts: Excerpts) -> tuple[list[int], Gaps]:
+    """Go through the records (10.11, 10.12); count the parts of each state, and note gaps."""
     headers, refs, parts = (Frames(archive, kind) for kind in ("headers", "refs", "parts"))
-    lists, tree, states, sealed = Lists(), Tree(), [0, 0, 0, 0], False
+    lists, tree, gaps, states, sealed = Lists(), Tree(), Gaps(), [0, 0, 0, 0], False
     known, sizes = list[bytes](), array("Q")  # of each part seen: what is bound, and its size
     first, held = list[bytes](), 0  # data of the first record's parts, as far as it is looked into
     for seq in range(manifest.size):
@@ -624,6 +706,7 @@ def _records(archive: Archive, manifest: Manifest, excerpts: Excerpts) -> list[i
             states[part.state] += 1
             known.append(part.bound)
             sizes.append(part.size)
+            gaps.take(header, entry, part)
             if seq == 0 and held <= _READ_MAX:
                 first.append(part.data)
                 held += part.size
@@ -637,6 +720,7 @@ def _records(archive: Archive, manifest: Manifest, excerpts: Excerpts) -> list[i
             said = _read(b"".join(map(first.__getitem__, entries)), "RunStarted") if few else {}
             says = said.get("run") == manifest.run
             _must(says, "checkpoint.note", "names another run than its records")
+        gaps.see(header, entries, headers)
         if header["kind"] == "TaskEnded":
             lists.end(header["task"])
         sealed = header["kind"] == "RunSealed"
@@ -647,7 +731,8 @@ def _records(archive: Archive, manifest: Manifest, excerpts: Excerpts) -> list[i
     parts.must(not left, "holds parts that no record lists")
     _must(tree.root() == manifest.root, "checkpoint.note", "the root is not that of the headers")
     _must(sealed == manifest.sealed, "manifest.json", "says otherwise whether the run is sealed")
-    return states
+    gaps.settle(archive, sizes, sealed=sealed)
+    return states, gaps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -668,16 +753,27 @@ class Report:
     workspaces: dict[str, int] = field(default_factory=dict)  # records by workspace id
     statements: dict[str, int] = field(default_factory=dict)  # by media type
     signature_lines: list[str] = field(default_factory=list)  # names of keys
+    gaps: list[dict[str, Any]] = field(default_factory=list)  # event and what; the first of them
+    gap_count: int = 0
+    subject: str = "bundle"
+    event: int | None = None  # of a proof: its position
+    not_checked: list[str] = field(default_factory=list)  # beside the verdicts
 
 
-def verify(file: BinaryIO) -> Report:
-    """Verify a bundle in a file that can be read at any place; a bad one is a value, no error.
+def verify(file: BinaryIO, *, proof: bool = False) -> Report:
+    """Verify a bundle, or the proof of an event; a bad one is a value, no error.
+
+    Args:
+        file: can be read at any place.
+        proof: whether it is said to be a proof; one that begins as such is taken for one anyway.
 
     Raises:
         OSError: The file cannot be read.
     """
+    file.seek(0)
+    proof = proof or file.read(len(_PROOF)) == _PROOF
     try:
-        return _verify(file)
+        return _verify_proof(file) if proof else _verify(file)
     except MemoryError:
         refused: RefusedError = BeyondError("file", "needs more memory than there is")
     except RefusedError as error:
@@ -686,6 +782,7 @@ def verify(file: BinaryIO) -> Report:
         integrity=NOT_CHECKED if isinstance(refused, BeyondError) else "failed",
         completeness="truncated" if isinstance(refused, TruncatedError) else NOT_CHECKED,
         refused=refused,
+        subject="proof" if proof else "bundle",
     )
 
 
@@ -697,21 +794,95 @@ def _verify(file: BinaryIO) -> Report:
     _must(same, name, "says another run, size or root than the manifest")
     excerpts = Excerpts(archive, manifest)
     statements = _statements(archive)
-    states = _records(archive, manifest, excerpts)
+    states, gaps = _records(archive, manifest, excerpts)
+    incomplete = states[3] or gaps.count
     return Report(
         integrity="ok",
-        completeness="gaps" if states[3] else "sealed" if manifest.sealed else "open",
+        completeness="gaps" if incomplete else "sealed" if manifest.sealed else "open",
         authenticity=NOT_CHECKED if signers or any(statements.values()) else "unsigned",
         run=run,
         engine=manifest.engine,
         events=size,
         root=root,
         identity=manifest.identity,
-        parts=dict(zip(("present", *_HOLES), states, strict=True)),
+        parts=dict(zip(_STATES, states, strict=True)),
         workspaces=excerpts.records,
         statements=statements,
         signature_lines=signers,
+        gaps=gaps.told,
+        gap_count=gaps.count,
+        not_checked=[*_OF_A_BUNDLE],
     )
+
+
+def _verify_proof(file: BinaryIO) -> Report:
+    """Verify the proof of one event (13)."""
+    file.seek(0)
+    data = file.read(_PROOF_MAX + 1)
+    _must(len(data) <= _PROOF_MAX, "file", "is over the limit of a proof")
+    event, place, checkpoint = [*data.split(b"\n\n", 2), b"", b""][:3]
+    _must(checkpoint != b"", "file", "is not three sections with blank lines between")
+    few = event.count(b"\n") <= _LISTED_MAX + 1 and place.count(b"\n") <= 64
+    _must(few, "file", "has more lines than a proof")
+    begin, *listed = event.split(b"\n")
+    _must(begin == _PROOF, "line 1", f"is not {_PROOF.decode()}")
+    _must(len(listed) >= 2, "line 3", "lists no part")
+    named, line = listed[0][:7], listed[0][7:]
+    _must(named == b"header ", "line 2", "names no header")
+    header = _header(line, "line 2", None)
+    parts = [_proof_part(text, f"line {at}") for at, text in enumerate(listed[1:], 3)]
+    seq, at, tlog = header["seq"], f"line {len(listed) + 3}", place.split(b"\n")
+    known = tlog[:2] == [b"c2sp.org/tlog-proof@v1", b"index %d" % seq]
+    _must(known, at, "is not a tlog-proof of the event's position")
+    run, size, root, signers = _note(checkpoint, "checkpoint", "ritornello/run/")
+    try:
+        hashes = [_base64(text.decode(), 32, 32) for text in tlog[2:]]
+    except ValueError:
+        raise RefusedError(at, "a hash of the path is not 32 bytes in base64") from None
+    leaf = _sha(b"\0ritornello/event/v1\0", line)
+    stands = seq < size and _reached(leaf, seq, size, hashes) == root
+    _must(stands, at, "the event does not stand where its path and the checkpoint say", seq)
+    fits = _payload(b"".join(part.bound for part in parts)) == header["commitment"]
+    _must(fits, "line 3", "the parts do not match the payload's commitment", seq)
+    fits = sum(part.size for part in parts) == header["size"]
+    _must(fits, "line 3", "the parts are not of the payload's size", seq)
+    if header["kind"] == "RunStarted" and not any(part.state for part in parts):
+        said = _read(b"".join(part.data for part in parts), "RunStarted")
+        _must(said.get("run") == run, "checkpoint", "names another run than the event", seq)
+    counts = [sum(part.state == state for part in parts) for state in range(4)]
+    return Report(
+        integrity="ok",
+        authenticity=NOT_CHECKED if signers else "unsigned",
+        run=run,
+        events=size,
+        root=root,
+        parts=dict(zip(_STATES, counts, strict=True)),
+        signature_lines=signers,
+        subject="proof",
+        event=seq,
+        not_checked=[*_OF_A_PROOF],
+    )
+
+
+def _proof_part(line: bytes, where: str) -> Part:
+    """Read a part of a proof, in its one spelling."""
+    try:
+        word, state, salt_text, commitment_text, size, *rest = line.decode("ascii").split(" ")
+        known = word == "part" and _text(size, "0|[1-9][0-9]{0,15}")
+        known = known and state in _STATES and len(rest) == (state == "present")
+        salt, commitment, data = (
+            b"" if text == "-" else _base64(text, 1, _PROOF_MAX)
+            for text in (salt_text, commitment_text, *rest, *["-"][len(rest) :])
+        )
+    except ValueError:
+        known = False
+    _must(known, where, "is not: part, state, salt, commitment, size, and data if present")
+    fits = len(salt) in _SALTS[_STATES.index(state)] and len(commitment) == 32
+    _must(fits, where, "salt, state and commitment do not fit")
+    held = state != "present" or (len(data) == int(size) and _commitment(salt, data) == commitment)
+    _must(held, where, "the part does not match its commitment or size")
+    bound = int(size).to_bytes(8, "little") + commitment
+    return Part(_STATES.index(state), int(size), bound, data)
 
 
 def _verify_path(path: str) -> Report:
@@ -721,7 +892,7 @@ def _verify_path(path: str) -> Report:
         os.close(descriptor)
         return Report(integrity="failed", refused=RefusedError("file", "is not a regular file"))
     with os.fdopen(descriptor, "rb") as file:
-        return verify(file)
+        return verify(file, proof=path.endswith(".proof"))
 
 
 def _lines(report: Report) -> Iterator[tuple[str, str]]:
@@ -733,10 +904,20 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
         yield name, getattr(report, name)
     if report.integrity != "ok":
         return
-    for name in ("run", "events", "root", "identity"):
-        yield name, str(getattr(report, name))
-    yield "engine", f"{report.engine}, as it claims"
+    claimed = ", as the checkpoint says" if report.subject == "proof" else ""
+    yield "run", f"{report.run}{claimed}"
+    if report.event is not None:
+        yield "event", str(report.event)
+    yield "events", f"{report.events}{claimed}"
+    yield "root", str(report.root)
+    if report.identity is not None:
+        yield "identity", report.identity
+        yield "engine", f"{report.engine}, as it claims"
     yield "holes", ", ".join(f"{report.parts[state]} {state}" for state in _HOLES)
+    for gap in report.gaps[:8]:
+        yield "gap", f"event {gap['event']}: {gap['what']}"
+    if report.gap_count > 8:
+        yield "gap", f"and {report.gap_count - 8} more"
     for name, count in [*report.workspaces.items()][:8]:
         yield "workspace", f"{name}: {count} records, each proved to stand in its log"
     for name, count in report.statements.items():
@@ -744,6 +925,8 @@ def _lines(report: Report) -> Iterator[tuple[str, str]]:
             yield "statements", f"{count} {name}, {NOT_CHECKED}"
     for name in report.signature_lines:
         yield "signed by", f"{name}, {NOT_CHECKED}"
+    for what in report.not_checked:
+        yield NOT_CHECKED, what
 
 
 def _digest(text: str) -> str:
@@ -754,8 +937,8 @@ def _digest(text: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Verify the bundle that the command line names; return the exit code."""
-    parser = argparse.ArgumentParser(prog="standalone", description="Verify a Ritornello bundle.")
-    parser.add_argument("bundle", help="the file")
+    parser = argparse.ArgumentParser(prog="standalone", description="Verify a bundle or a proof.")
+    parser.add_argument("bundle", help="the file; a name that ends in .proof is one event's")
     parser.add_argument("--root", type=_digest, metavar="HEX", help="the root known from elsewhere")
     parser.add_argument("--identity", type=_digest, metavar="HEX", help="the identity, likewise")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -16,7 +16,7 @@ __all__ = ["LINES_MAX", "check_house", "check_places"]
 
 LINES_MAX = 400
 #: Longer ones, each with a bound of its own: what must be one file to be copied alone (ADR 0035).
-_LONGER = {"attestations/standalone.py": 800}
+_LONGER = {"attestations/standalone.py": 1000}
 _NO_ROOM = frozenset({"utils", "util", "common", "helpers", "helper", "misc", "manager", "stuff"})
 
 # Spelled in halves, so that this file does not break its own rule.

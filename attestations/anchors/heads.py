@@ -4,7 +4,10 @@ The one invariant: a head is followed only by one that was shown to continue it.
 both be true the first stays, and the other is kept beside it, byte for byte, as evidence.
 
 Layout below the directory: ``heads/<digest of the origin>/head`` is the note last seen,
-``conflicts/<digest of the note>`` a note that contradicts it, ``lock`` the file that is locked.
+``seen/<size>`` one that it continues, ``conflicts/<digest of the note>`` one that contradicts it,
+``lock`` the file that is locked. The last head alone shows that a log does not continue it; the
+earlier ones tell a shorter log that is an old copy from one that was forged, where a fork departs,
+and what was seen before a key was revoked.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import contextlib
 import fcntl
 import os
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -29,6 +33,7 @@ __all__ = ["HeadMemory", "Sighting"]
 
 _NOTE_SIZE_MAX: Final = 256 * 1024
 _CONFLICTS_MAX: Final = 32
+_EARLIER_MAX: Final = 64
 _LOCK_TRIES: Final = 200
 _LOCK_PAUSE_S: Final = 0.05
 
@@ -44,6 +49,8 @@ class Sighting:
             not be written.
         trouble: why it could not; empty otherwise.
         contradicted: whether a head that cannot be true beside this one was shown here, and kept.
+        common: of a contradiction, the last head seen before that the log at hand continues; None
+            if there is none.
     """
 
     comparison: Comparison | None
@@ -51,6 +58,7 @@ class Sighting:
     kept: Path | None
     trouble: str = ""
     contradicted: bool = False
+    common: Checkpoint | None = None
 
 
 class HeadMemory:
@@ -71,13 +79,34 @@ class HeadMemory:
         """
         return _read(self._place(origin) / "head", origin)
 
-    def see(self, now: Checkpoint, note: bytes, prefix_root: Callable[[int], bytes]) -> Sighting:
+    def heads(self, origin: str) -> tuple[Checkpoint, ...]:
+        """Return the heads that were seen of a log and are kept, each continued by the next.
+
+        Raises:
+            StateError: what is kept is not a head of that log.
+        """
+        last = self.known(origin)
+        if last is None:
+            return ()
+        return (*(each for _, each in _earlier(self._place(origin), origin)), last)
+
+    def see(
+        self,
+        now: Checkpoint,
+        note: bytes,
+        prefix_root: Callable[[int], bytes],
+        *,
+        begun: Checkpoint | None = None,
+    ) -> Sighting:
         """Compare a head with the one last seen of its log, and keep what follows from it.
 
         Args:
             now: the head, computed from the records at hand.
             note: its note, as it is to be kept.
             prefix_root: computes the root over the first so many records at hand.
+            begun: the head that was known before the records were read. Another verifier may have
+                kept a longer one since, of a log that grows; a log that continues this one is then
+                no shorter than what was known.
 
         Raises:
             StateError: what is kept cannot be read, or stays locked.
@@ -86,7 +115,7 @@ class HeadMemory:
         try:
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _locked(place / "lock"):
-                return self._settle(place, now, note, prefix_root)
+                return self._settle(place, now, note, prefix_root, begun)
         except OSError as error:
             # Who cannot keep a head can still compare with one that was kept.
             known = _read(place / "head", now.origin)
@@ -94,7 +123,12 @@ class HeadMemory:
             return Sighting(compared, known, None, error.strerror or str(error))
 
     def _settle(
-        self, place: Path, now: Checkpoint, note: bytes, prefix_root: Callable[[int], bytes]
+        self,
+        place: Path,
+        now: Checkpoint,
+        note: bytes,
+        prefix_root: Callable[[int], bytes],
+        begun: Checkpoint | None,
     ) -> Sighting:
         head = place / "head"
         known = _read(head, now.origin)
@@ -102,20 +136,26 @@ class HeadMemory:
             write_whole(head, note)
             return Sighting(None, None, head)
         compared = compare(now, known, prefix_root)
+        if compared == "shorter" and begun is not None and begun.size < known.size:
+            known, compared = begun, compare(now, begun, prefix_root)
         conflicts = place / "conflicts"
         if compared in {"same", "grown"}:
-            if compared == "grown":
+            if compared == "grown" and known is not begun:
+                _keep_earlier(place, known, head.read_bytes())
                 write_whole(head, note)
             contradicted = _contradicts(conflicts, now, prefix_root)
             return Sighting(compared, known, head, contradicted=contradicted)
+        compared, known, common, kept = _against_earlier(place, now, known, compared, prefix_root)
+        if kept is not None:
+            return Sighting(compared, known, kept, common=common)
         conflicts.mkdir(mode=0o700, exist_ok=True)
         evidence = conflicts / sha256(note).hexdigest()
         if not evidence.exists():
             if sum(1 for _ in conflicts.iterdir()) >= _CONFLICTS_MAX:
                 trouble = f"{_CONFLICTS_MAX} heads that contradict it are kept already"
-                return Sighting(compared, known, None, trouble)
+                return Sighting(compared, known, None, trouble, common=common)
             write_whole(evidence, note)
-        return Sighting(compared, known, evidence)
+        return Sighting(compared, known, evidence, common=common)
 
     def _place(self, origin: str) -> Path:
         return self._directory / "heads" / sha256(origin.encode()).hexdigest()
@@ -145,6 +185,56 @@ def _damaged(message: str, path: Path) -> StateError:
         hint="restore it from a backup, or remove it and lose what it knew; --no-memory does"
         " without",
     )
+
+
+def _earlier(place: Path, origin: str) -> list[tuple[Path, Checkpoint]]:
+    """Return the heads that the last one continues, by size."""
+    try:
+        paths = sorted(path for path in (place / "seen").iterdir() if path.name.isdigit())
+    except FileNotFoundError:
+        return []
+    found = ((path, _read(path, origin)) for path in paths)
+    return [(path, each) for path, each in found if each is not None]
+
+
+def _keep_earlier(place: Path, known: Checkpoint, note: bytes) -> None:
+    """Keep a head that is about to be followed; of too many one leaves where they are dense."""
+    earlier = _earlier(place, known.origin)
+    if len(earlier) >= _EARLIER_MAX:
+        sizes = [*(each.size for _, each in earlier), known.size]
+        # The first and the last stay, and the rest are spread over the sizes between them.
+        thin = min(range(1, len(earlier)), key=lambda at: (sizes[at + 1] - sizes[at - 1], at))
+        earlier[thin][0].unlink()
+    (place / "seen").mkdir(mode=0o700, exist_ok=True)
+    write_whole(place / "seen" / f"{known.size:019}", note)
+
+
+def _against_earlier(
+    place: Path,
+    now: Checkpoint,
+    known: Checkpoint,
+    compared: Comparison,
+    prefix_root: Callable[[int], bytes],
+) -> tuple[Comparison, Checkpoint, Checkpoint | None, Path | None]:
+    """Say what the earlier heads tell of a log that does not continue the last one.
+
+    Returns:
+        What it is, against which head, the last one that it continues, and where it is kept if it
+        is that very one.
+
+    Complexity: a prefix of the log for each doubling of the number of earlier heads.
+    """
+    earlier = [each for each in _earlier(place, now.origin) if each[1].size <= now.size]
+
+    def departs(each: tuple[Path, Checkpoint]) -> bool:
+        return compare(now, each[1], prefix_root) == "fork"
+
+    # Each continues the one before, so from the first that is not continued on none is.
+    first = bisect_left(earlier, True, key=departs)
+    path, common = earlier[first - 1] if first else (None, None)
+    if first < len(earlier):
+        return "fork", earlier[first][1], common, None
+    return compared, known, common, path if common == now else None
 
 
 def _contradicts(conflicts: Path, now: Checkpoint, prefix_root: Callable[[int], bytes]) -> bool:

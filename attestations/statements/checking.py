@@ -114,8 +114,7 @@ def check_statement(
         return _failed(fact, "statement", error.message)
     about = _about(statement, subject)
     if about is None:
-        named = ", ".join(each.name[:120] for each in statement.subject[:3])
-        return _failed(fact, "subject", f"it is about something else: {named}")
+        return _failed(fact, "subject", _about_what(statement, subject))
     if predicate_types and statement.predicate_type not in predicate_types:
         return _failed(fact, "predicate", f"it says {statement.predicate_type}")
     return msgspec.structs.replace(
@@ -135,6 +134,14 @@ def _about(statement: Statement, subject: Subject) -> Subject | None:
         if each.digest == subject.digest and (not subject.name or each.name == subject.name):
             return each
     return None
+
+
+def _about_what(statement: Statement, subject: Subject) -> str:
+    """Say what a statement is about instead."""
+    named = ", ".join(each.name[:120] for each in statement.subject[:3])
+    if subject.name and any(each.name == subject.name for each in statement.subject):
+        return f"it is about {subject.name}, but other bytes: of a run, another head or another one"
+    return f"it is about {named}" + (f", not about {subject.name}" if subject.name else "")
 
 
 def _failed(fact: StatementFact, reason: StatementReason, message: str) -> StatementFact:

@@ -150,7 +150,7 @@ def _judged(
     except ImportError as error:
         raise LayoutError(
             "release chains are judged by in-toto, which is not installed",
-            hint="pip install in-toto",
+            hint="pip install 'ritornello[layouts]'",
         ) from error
     signed = _alone(layout, owner, owner.keyid)
     assert signed is not None, "the owner's signature was verified"

@@ -30,14 +30,15 @@ class SignatureFact:
     Args:
         signer: who is said to have made it; a claim unless the outcome is ``good``.
         outcome: ``good`` under a key that the verifier trusts for this; ``bad``, under such a key
-            and not holding; ``unknown``, of a key that the verifier does not trust.
+            and not holding; ``other``, good under such a key, but about something else, such as
+            another run; ``unknown``, of a key that the verifier does not trust.
         over: what was signed, such as ``checkpoint`` or a predicate type.
         message: why it is bad, or anything else to be said; may be empty.
         key: id of the key under which it is good; names are not unique. Empty where there is none.
     """
 
     signer: str
-    outcome: Literal["good", "bad", "unknown"]
+    outcome: Literal["good", "bad", "other", "unknown"]
     over: str = "checkpoint"
     message: str = ""
     key: str = ""

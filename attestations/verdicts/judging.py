@@ -95,6 +95,7 @@ def _authenticity(facts: Facts) -> Verdict[Authenticity]:
         said = {
             "good": f"{each.signer} signed the {each.over}",
             "bad": f"a signature of {each.signer} over the {each.over} does not hold",
+            "other": f"{each.signer} signed this {each.over}, but it is about something else",
             "unknown": f"{each.signer} is said to have signed the {each.over}; its key is not"
             " trusted here",
         }[each.outcome]
@@ -105,7 +106,7 @@ def _authenticity(facts: Facts) -> Verdict[Authenticity]:
             findings.append(Finding("bad", f"the cosignature of {witness.name} does not hold"))
             outcomes.append("bad")
     value: Authenticity = "unsigned"
-    if "bad" in outcomes:
+    if "bad" in outcomes or "other" in outcomes:
         value = "failed"
     elif "good" in outcomes:
         value = "signed"

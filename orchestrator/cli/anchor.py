@@ -13,7 +13,7 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.evidence.heads import head_of_run
 from orchestrator.cli.evidence.kept_time_stamps import keep_time_stamp
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.rewriting import rewrite_bundle
 from replay.bundle.statements import TIME_STAMP, Statement
@@ -91,7 +91,7 @@ def anchor(
         )
         return ExitCode.OK
     when = "not verified: add --tsa-root" if stamp is None else f"there at {stamp.time.isoformat()}"
-    say(f"ritornello: {inert(str(target))}: {now.size} records stamped, {when}")
+    say(f"ritornello: {inert(str(target))}: {counted(now.size, 'record')} stamped, {when}")
     if not sealed:
         say("  note: the run has no seal; the time stamp is for what is there now")
     return ExitCode.OK

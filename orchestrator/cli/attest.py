@@ -32,7 +32,7 @@ from orchestrator.cli.evidence.keyless_use import (
 )
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.key_verbs.key_use import PassphraseFile, attestation_key, log_key
-from orchestrator.cli.terminal import inert, say
+from orchestrator.cli.terminal import counted, inert, say
 from replay.bundle.rewriting import rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE, SIGSTORE_BUNDLE
 from replay.bundle.statements import Statement as Beside
@@ -131,7 +131,7 @@ def attest(
         return _sign_checkpoint(found, subject, key, passphrase_file, output, into)
     said: tuple[Statement, ...] = (found.own, found.provenance)
     if predicate == "erasure":
-        said = erasure_statements(found, workspace, now_us)
+        said = erasure_statements(found, subject, workspace, now_us)
     elif predicate != "all":
         said = (found.own,) if predicate == "own" else (found.provenance,)
     if keyless:
@@ -213,7 +213,7 @@ def _hand_out(
     if into is not None:
         beside = [Beside(media_type=media_type, data=line) for line in lines]
         rewrite_bundle(bundle, into, statements=beside)
-        say(f"{inert(str(into))}: holds {len(lines)} statements more")
+        say(f"{inert(str(into))}: holds {counted(len(lines), 'statement')} more")
     if into is None or output is not None:
         _write(b"".join(lines), output)
     return 0

@@ -13,7 +13,7 @@ import typer
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.searching.exchange_texts import installed_readings
-from orchestrator.cli.terminal import emit, emit_json, inert, say
+from orchestrator.cli.terminal import counted, emit, emit_json, inert, say
 from replay.erasure.erasing import carry_out
 from replay.erasure.passages import Passages, passages_in
 from replay.erasure.plan import plan_erasure
@@ -165,7 +165,7 @@ def _run_lines(run: RunPlan) -> Iterator[str]:
     copy = "" if run.copy_of is None else f", a copy of {inert(run.copy_of)}"
     yield f"run           {inert(run.run)}{copy}"
     brought = f"brought by events {_few(run.events)}"
-    yield f"parts         {len(run.parts)} of {run.size_bytes} bytes, {brought}"
+    yield f"parts         {len(run.parts)} of {counted(run.size_bytes, 'byte')}, {brought}"
     if run.inputs:
         yield f"inputs        events {_few(run.inputs)}"
     holed = ", ".join(f"{count} {inert(kind)}" for kind, count in run.records.items())
@@ -183,6 +183,10 @@ def _run_lines(run: RunPlan) -> Iterator[str]:
         yield f"stays         in events {_few(run.left)}, before what was named"
     if run.unread:
         yield f"not read      the responses to events {_few(run.unread)}: another compression"
+    for seq, what in run.limits[:_SHOWN_MAX]:
+        yield f"not read      in event {seq}: {what}"
+    if len(run.limits) > _SHOWN_MAX:
+        yield f"not read      and {len(run.limits) - _SHOWN_MAX} more"
 
 
 def _few(numbers: Sequence[int]) -> str:
@@ -208,6 +212,7 @@ def _fields(plan: ErasurePlan) -> dict[str, object]:
                 "files": run.files,
                 "left": run.left,
                 "unread": run.unread,
+                "limits": run.limits,
                 "registered": run.registered,
             }
             for run in plan.runs

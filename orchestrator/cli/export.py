@@ -17,7 +17,8 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.reading.records import iter_events
 from orchestrator.cli.reading.summaries import task_labels
 from orchestrator.cli.searching.late_secrets import late_secrets
-from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.searching.withheld_text import decoded_text, refuse_beside
+from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.bundle.attached import Attached, read_attached
 from replay.bundle.publishing import BundleSummary
 from replay.bundle.withholding import Selection, Withheld, parse_withheld, select_withheld
@@ -84,7 +85,8 @@ def export(
 
     --withhold leaves payloads out; their holes are counted and the root stays. EXPR is
     terms that must all hold: positions (12, 12..40), kind=A|B, actor=NAME, and last
-    text=TEXT for only those parts of a payload that hold it. A replay stops before what
+    text=TEXT for only those parts of a payload that hold it, also escaped, in base64,
+    packed, or spread over records; what cannot be decoded is refused. A replay stops before what
     it would need (6). With --keep-salts it can compute withheld results again, and
     whoever has the file can try guesses of what was withheld.
 
@@ -141,9 +143,9 @@ def export(
         )
         if exported.withheld.ordinals:
             say(
-                f"            withheld {summary.verified.withheld} parts: holes in"
-                f" {exported.withheld.holed} records, of which {len(exported.withheld.named)}"
-                " were named",
+                f"            withheld {counted(summary.verified.withheld, 'part')}: holes in"
+                f" {counted(exported.withheld.holed, 'record')}, of which"
+                f" {len(exported.withheld.named)} named",
             )
     if not entered:
         say(
@@ -190,7 +192,8 @@ def export_run(
                 hint="`ritornello verify` names everything that is wrong",
             )
         actors = task_labels(iter_events(store)) if any(w.actor for w in withheld) else {}
-        selection = select_withheld(store, withheld, actors) if withheld else Selection()
+        decoded = {each.text: decoded_text(store, each.text) for each in withheld if each.text}
+        selection = select_withheld(store, withheld, actors, decoded) if withheld else Selection()
         name = checked.run or directory.name
         suspected = _suspected(store)
         late = late_secrets(store, place, name, checked, time.time_ns() // 1000)
@@ -201,6 +204,9 @@ def export_run(
         unchanged = attached is not None and attached.manifest.root == checked.root
         now = Checkpoint(origin_of(name), checked.events, bytes.fromhex(checked.root))
         said = attached.statements if attached else ()
+        excerpts = _excerpts(attached, place.excerpt(name))
+        statements = (*said, *kept_time_stamps(directory, now))
+        refuse_beside([each.text for each in withheld if each.everywhere], excerpts, statements)
         entered: list[bool] = []
 
         def enter(identity: str) -> None:
@@ -214,8 +220,8 @@ def export_run(
             sealed=checked.completeness == "sealed",
             engine=VERSION,
             signatures=attached.signatures if attached and unchanged else (),
-            excerpts=_excerpts(attached, place.excerpt(name)),
-            statements=(*said, *kept_time_stamps(directory, now)),
+            excerpts=excerpts,
+            statements=statements,
             withheld=selection.ordinals,
             keep_salts=keep_salts,
             formerly=attached.manifest if attached else None,
@@ -257,7 +263,7 @@ def _excerpts(attached: Attached | None, own: Excerpt | None) -> tuple[Excerpt, 
     kinds = [record.header.kind for record in own.records]
     if "RunImported" in kinds and attached is not None:
         since = kinds[len(kinds) - kinds[::-1].index("RunImported") :]
-        if set(since) <= {"RunExported"}:
+        if set(since) <= {"RunAdmitted", "RunExported"}:
             return brought
     # The workspace in which the run was recorded may have taken it in again.
     return (*(each for each in brought if each.checkpoint.origin != own.checkpoint.origin), own)

@@ -13,7 +13,7 @@ from attestations.anchors import write_pin
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.evidence.heads import head_of_run, head_of_workspace
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.terminal import counted, emit_json, inert, say
 from orchestrator.cli.verify import with_directory
 from replay.errors import UsageError
 from replay.log.workspace import WORKSPACE_NAME, Workspace
@@ -72,7 +72,8 @@ def pin(
     else:
         since = "" if before is None else f", formerly {before.size}"
         say(
-            f"ritornello: {inert(str(write))} pins {now.size} records of {now.origin}{since}",
+            f"ritornello: {inert(str(write))} pins {counted(now.size, 'record')} of"
+            f" {now.origin}{since}",
             f"            root {now.root.hex()}",
         )
         if not head.sealed:

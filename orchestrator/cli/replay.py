@@ -31,7 +31,7 @@ from orchestrator.cli.reading.explanation import (
 )
 from orchestrator.cli.reading.records import iter_events, opened
 from orchestrator.cli.reading.summaries import task_labels
-from orchestrator.cli.terminal import emit_json, inert, paint, say
+from orchestrator.cli.terminal import counted, emit_json, inert, paint, say
 from orchestrator.reports.outcome import Outcome
 from replay.errors import ReplayError, UsageError, WorkflowError
 from replay.log.run_id import new_run_id
@@ -260,8 +260,9 @@ def _judged(
             say(f"  the replay's own log: {kept}")
         if out is not None:
             say(f"  files that the program wrote: {out.absolute()}")
+    judged = outcome(VERDICT_CODES[report.verdict], report)
     return _Judged(
-        outcome=outcome(VERDICT_CODES[report.verdict], report),
+        outcome=msgspec.structs.replace(judged, explanation=told.divergence),
         fields={
             **explained_fields(msgspec.to_builtins(report), told),
             **admission.fields(),
@@ -321,8 +322,8 @@ def report_lines(
     verdict = paint(report.verdict, colour, sys.stderr)
     yield (
         f"ritornello: {verdict}: run {inert(report.run)}, {report.events} events"
-        f" ({report.inputs_taken} inputs taken, {report.derived_computed} computed),"
-        f" {report.live_effects} live effects (guard: {report.guard})"
+        f" ({counted(report.inputs_taken, 'input')} taken, {report.derived_computed} computed),"
+        f" {counted(report.live_effects, 'live effect')} (guard: {report.guard})"
     )
     yield f"  root recorded {report.root_recorded}"
     yield f"  root replayed {report.root_replayed or '-'}"

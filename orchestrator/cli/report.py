@@ -15,7 +15,7 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.batch.report_period import Period, day_of, parse_period
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.reading.records import iter_events
-from orchestrator.cli.terminal import emit_json, inert, say
+from orchestrator.cli.terminal import counted, emit_json, inert, say
 from orchestrator.reports.csv_cells import Cell, csv_bytes
 from replay.errors import ReplayError, UsageError
 from replay.events.header import Header
@@ -222,7 +222,7 @@ def _say_what_is_unknown(rows: Sequence[_Row]) -> None:
     unread = sum(row.exchange.dialect is None for row in rows)
     unmarked = sum(row.exchange.request_id is None for row in rows)
     copied = sum(row.copied_from is not None for row in rows)
-    say(f"ritornello: {len(rows)} exchanges")
+    say(f"ritornello: {counted(len(rows), 'exchange')}")
     if unread:
         say(f"  note: {unread} were read by no dialect: their models, response ids and tokens are")
         say("        empty")

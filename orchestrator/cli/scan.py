@@ -23,7 +23,7 @@ from orchestrator.cli.searching.secret_search import (
     search_run,
     secrets_of,
 )
-from orchestrator.cli.terminal import emit, emit_json, inert, say
+from orchestrator.cli.terminal import counted, emit, emit_json, inert, say
 from replay.errors import ReplayError
 from replay.session.api import BUNDLE_SUFFIX
 from replay.session.record import DEFAULT_WORKSPACE
@@ -48,7 +48,9 @@ def scan(
     base64, compressed with gzip or zip, or spread over the events of a stream. A run's
     own surrogates are passed over and counted. Of other files only zip and gzip are
     unpacked. A planted example says `ritornello-scan: allow` on its line.
-    0: nothing found. 1: found.
+    What a limit keeps from being unpacked is named: `not looked at`, and then nothing
+    found is no answer (125).
+    0: nothing found. 1: found. 125: not all could be looked at.
 
     Examples:
       ritornello scan run.ritornello
@@ -58,9 +60,10 @@ def scan(
     search = Search(secrets_of(os.environ))
     found: list[Found] = []
     codes: list[int] = []
+    passed_over: list[tuple[str, str]] = []
     surrogates = searched = 0
     for subject in dict.fromkeys(subjects):
-        search.surrogates = []
+        search.surrogates, search.passed_over = [], []
         try:
             found += _found_in(subject, workspace, search)
         except (ReplayError, OSError) as error:
@@ -72,12 +75,16 @@ def scan(
         else:
             searched += 1
         surrogates += len(search.surrogates)
+        passed_over += [(subject, what) for what in search.passed_over]
     codes.append(ExitCode.DIFFERENT if found else ExitCode.OK)
+    if passed_over:
+        codes.append(ExitCode.NOT_JUDGED)
     if as_json:
         emit_json(
             "scan",
             {
                 "found": [msgspec.to_builtins(each) for each in found],
+                "not_looked_at": [{"subject": name, "what": what} for name, what in passed_over],
                 "surrogates": surrogates,
                 "searched": searched,
             },
@@ -85,10 +92,13 @@ def scan(
     else:
         for each in found:
             emit(_line(each))
+        for subject, what in passed_over:
+            emit(f"{inert(subject)}: not looked at: {inert(what)}")
         sys.stdout.flush()
+        places = "1 file or run" if searched == 1 else f"{searched} files and runs"
         say(
-            f"ritornello: {len(found)} secrets in {searched} files and runs"
-            f" ({surrogates} surrogates passed over)"
+            f"ritornello: {counted(len(found), 'secret')} in {places}"
+            f" ({counted(surrogates, 'surrogate')} passed over)"
         )
     return worst(codes)
 

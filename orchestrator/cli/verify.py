@@ -15,8 +15,13 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
 from orchestrator.cli.batch.several import expanded, worst
 from orchestrator.cli.evidence.anchoring import read_anchors
 from orchestrator.cli.evidence.keyless_trust import read_keyless_trust
-from orchestrator.cli.evidence.proof_report import is_proof, verify_proof
+from orchestrator.cli.evidence.proof_report import (
+    is_proof,
+    verify_proof,
+    verify_proof_among,
+)
 from orchestrator.cli.evidence.receipt_evidence import read_receipts
+from orchestrator.cli.evidence.release_report import verify_release_of
 from orchestrator.cli.evidence.verdict_report import (
     code_of_verdicts,
     finding_line,
@@ -33,7 +38,9 @@ from orchestrator.cli.evidence.verifying import (
     verify_workspace,
 )
 from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.terminal import emit, emit_json, inert, paint, say
+from orchestrator.cli.gate.receipts import receipts_admitted
+from orchestrator.cli.gate.trust_layers import InPolicy
+from orchestrator.cli.terminal import counted, emit, emit_json, inert, paint, say
 from replay.errors import ReplayError, UsageError
 from replay.log.workspace import WORKSPACE_NAME, Workspace, WorkspaceCheck
 
@@ -44,7 +51,7 @@ def verify(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[RUN|BUNDLE|DIR|last]...",
+            metavar="[RUN|BUNDLE|PROOF|DIR|last]...",
             help="What to check; a directory is the bundles below it. Without any, the workspace"
             " log.",
             show_default=False,
@@ -75,7 +82,7 @@ def verify(
         typer.Option(
             "--log-key",
             metavar="VKEY|FILE",
-            help="The note key, not the .pub file, of a key that signs this log's head.",
+            help="A key that signs this log's head, as text or in a file.",
         ),
     ] = None,
     witnesses: Annotated[
@@ -110,6 +117,17 @@ def verify(
         list[str] | None,
         typer.Option("--key", metavar="FILE.pub", help="A key that signs statements; repeatable."),
     ] = None,
+    layout: Annotated[
+        Path | None,
+        typer.Option(
+            "--layout", metavar="FILE", help="FILE came out of this release chain, by its --link."
+        ),
+    ] = None,
+    links: Annotated[
+        list[Path] | None,
+        typer.Option("--link", metavar="FILE", help="A step of the release chain; repeatable."),
+    ] = None,
+    policy: InPolicy = None,
     memory: Annotated[
         bool,
         typer.Option("--memory/--no-memory", help="Compare with heads seen before, and keep."),
@@ -138,6 +156,7 @@ def verify(
       ritornello verify last --require "anchoring=timestamped|witnessed" --tsa-root tsa.pem
       ritornello verify --workspace
       ritornello verify --all
+      ritornello verify search.zip --layout release.layout --link review.link --key owner.pub
     """
     if every and runs:
         raise UsageError("--all is about every run", hint=f"leave out --all or {runs[0]!r}")
@@ -153,11 +172,24 @@ def verify(
             threshold=threshold,
         ),
         keyless=read_keyless_trust(trusted_root, identity, issuer),
-        receipts=read_receipts(receipts or [], keys or []),
+        receipts=read_receipts(receipts or [], keys or [], receipts_admitted(policy)),
     )
-    if runs and len(runs) == 1 and is_proof(runs[0]):
-        if require or tsa_roots or witnesses or trusted_root or receipts or keys:
-            raise UsageError("a proof is of one event", hint="--log-key and --pin are about it")
+    if layout is not None or links:
+        others = require or pins or tsa_roots or log_keys or witnesses or trusted_root or receipts
+        if layout is None or runs is None or len(runs) != 1 or others:
+            raise UsageError(
+                "a release chain is of one file", hint="only --link and --key go along"
+            )
+        named = demands.receipts
+        return verify_release_of(Path(runs[0]), layout, links or [], named, as_json=as_json)
+    proofs = [name for name in runs or [] if is_proof(name)]
+    if proofs and (require or tsa_roots or witnesses or trusted_root or receipts or keys):
+        raise UsageError(
+            "a proof is of one event",
+            where=proofs[0],
+            hint="--log-key and --pin are about it; verify runs and bundles in a call of their own",
+        )
+    if runs and len(runs) == 1 and proofs:
         return verify_proof(runs[0], demands.anchors, as_json=as_json)
     names = expanded(runs or [])
     if every or (names and (names != runs or len(names) > 1)):
@@ -210,6 +242,16 @@ def _verify_several(
     anchors: list[AnchorFact] = []
     for name in names:
         try:
+            if is_proof(name):
+                proof = verify_proof_among(name, demands.anchors)
+                anchors += proof.anchors
+                codes.append(proof.code)
+                results.append({"subject": name, "exit_code": proof.code, **proof.fields})
+                if not as_json:
+                    emit(f"{inert(name)}: {proof.line}")
+                    if proof.unmet:
+                        emit(f"required      not so: {', '.join(proof.unmet)}")
+                continue
             found = verify_run(name, workspace, demands)
         except (ReplayError, AttestationError, OSError) as error:
             if isinstance(error, BrokenPipeError):
@@ -284,12 +326,13 @@ def _print_run(found: Verified) -> None:
         emit("evidence      observed, not replay-verified")
     for line in (*verdict_lines(found, "authenticity"), *verdict_lines(found, "anchoring")):
         emit(line)
-    emit(f"events        {checked.events} ({checked.inputs} inputs, {checked.derived} derived)")
+    inputs = counted(checked.inputs, "input")
+    emit(f"events        {checked.events} ({inputs}, {checked.derived} derived)")
     emit(f"root          {checked.root or '-'}")
     emit(f"head          {checked.head}")
     emit(f"holes         {holes.erased} erased, {holes.withheld} withheld, {holes.missing} missing")
     if checked.unknown_kinds:
-        emit(f"unknown kinds {checked.unknown_kinds} records")
+        emit(f"unknown kinds {counted(checked.unknown_kinds, 'record')}")
     for line in found.beside_lines:
         emit(line)
     _print_problems(found)

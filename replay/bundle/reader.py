@@ -24,6 +24,7 @@ from replay.events.entry import Entry, Part
 from replay.events.header import decode_header
 from replay.log.excerpt import Excerpt
 from replay.log.port import DecodeHeader, Line, lean_of
+from replay.log.seeming import begins_as_zip, seeming
 from replay.tree.note import Checkpoint, NoteSignature, parse_checkpoint
 
 __all__ = ["BundleReader"]
@@ -73,7 +74,13 @@ class BundleReader:
             BundleError: the file is not a bundle that holds; names member and record.
             OSError: the file cannot be opened or read.
         """
-        container = Container.open(path)
+        try:
+            container = Container.open(path)
+        except BundleError as error:
+            what = None if begins_as_zip(path) else seeming(path)
+            if what is not None and not error.hint:
+                error.hint = f"it seems to be {what[0]}; {what[1]}"
+            raise
         try:
             reader = cls(container)
             if verify:

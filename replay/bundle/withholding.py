@@ -11,6 +11,9 @@ enough::
     kind=PromptSent|RequestSent      one of these kinds
     actor=main/child-1               who did it, as `ritornello events` names it, or its number
     text=anything, commas too        only the parts that hold this text; stands last
+
+A text is looked for in the bytes of each payload. Where else it stands, once the bytes are decoded,
+whoever calls finds and hands over: `Decoded`.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from replay.events.header import INTEGER_MAX, Header
 from replay.events.kinds import CATALOGUE
 from replay.log.port import LogReader
 
-__all__ = ["Selection", "Withheld", "parse_withheld", "select_withheld"]
+__all__ = ["Decoded", "Selection", "Withheld", "parse_withheld", "select_withheld"]
 
 _RANGE: Final = re.compile(r"([0-9]{1,16})?(\.\.)?([0-9]{1,16})?")
 _HINT: Final = (
@@ -48,6 +51,7 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
         kinds: names of kinds, None for all.
         actor: who did it, None for all.
         spellings: how the text may be spelled in a payload, none for whole payloads.
+        text: the text; empty for whole payloads.
     """
 
     source: str
@@ -55,6 +59,13 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
     kinds: frozenset[str] | None = None
     actor: str | None = None
     spellings: tuple[bytes, ...] = ()
+    text: str = ""
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether it is about a text wherever it stands."""
+        whole = not self.ranges and self.kinds is None and self.actor is None
+        return bool(self.text) and whole
 
     def names(self, header: Header, actors: Mapping[int, str]) -> bool:
         """Return whether a record is one of those that the expression is about."""
@@ -63,6 +74,18 @@ class Withheld(msgspec.Struct, frozen=True, kw_only=True):
         if self.kinds is not None and header.kind not in self.kinds:
             return False
         return self.actor in {None, str(header.task), actors.get(header.task)}
+
+
+class Decoded(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a text stands in a run once its bytes are decoded.
+
+    Attributes:
+        parts: ordinals of the parts that hold a piece of it.
+        unread: records whose bytes nothing here can decode, and why.
+    """
+
+    parts: frozenset[int] = frozenset()
+    unread: Mapping[int, str] = {}
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,11 +131,15 @@ def parse_withheld(source: str) -> Withheld:
         kinds=kinds,
         actor=named.get("actor"),
         spellings=_spellings(named["text"], source) if "text" in named else (),
+        text=named.get("text", ""),
     )
 
 
 def select_withheld(
-    reader: LogReader, expressions: Sequence[Withheld], actors: Mapping[int, str]
+    reader: LogReader,
+    expressions: Sequence[Withheld],
+    actors: Mapping[int, str],
+    decoded: Mapping[str, Decoded] | None = None,
 ) -> Selection:
     """Find the parts that expressions name.
 
@@ -120,9 +147,11 @@ def select_withheld(
         reader: the run.
         expressions: one of them is enough.
         actors: names of tasks and threads, by the seq of the record that began them.
+        decoded: where each text stands once the bytes are decoded.
 
     Raises:
-        UsageError: an expression names nothing in this run.
+        UsageError: an expression names nothing in this run, or a text among bytes that cannot be
+            decoded and would stay.
         IntegrityError: a record cannot be read.
 
     Complexity: two passes over the run; where text is asked for, memory for one payload at a time.
@@ -130,17 +159,20 @@ def select_withheld(
     ordinals: set[int] = set()
     named: set[int] = set()
     idle = dict.fromkeys(expressions)
+    opaque: dict[int, tuple[tuple[int, ...], str, str]] = {}
     kinds = set(CATALOGUE)
     for entry in reader.entries():
         kinds.add(entry.header.kind)
         for expression in expressions:
             if not expression.names(entry.header, actors):
                 continue
-            found = (
-                _holding(reader, entry, expression.spellings)
-                if expression.spellings
-                else set(entry.parts)
-            )
+            found = set(entry.parts)
+            if expression.spellings:
+                known = (decoded or {}).get(expression.text, Decoded())
+                found = _holding(reader, entry, expression.spellings) | (known.parts & found)
+                if entry.header.seq in known.unread:
+                    why = known.unread[entry.header.seq]
+                    opaque[entry.header.seq] = (entry.parts, why, expression.source)
             if found:
                 ordinals |= found
                 named.add(entry.header.seq)
@@ -149,6 +181,13 @@ def select_withheld(
         unknown = sorted((expression.kinds or frozenset()) - kinds)
         why = f"there is no kind {unknown[0]!r}" if unknown else "it names nothing in this run"
         raise _refused(why, expression.source)
+    for seq, (parts, why, source) in opaque.items():
+        if not ordinals.issuperset(parts):
+            raise UsageError(
+                f"withhold: nobody can tell whether the text stands in event {seq}: {why}",
+                where=source[:200],
+                hint=f"leave it out whole as well: --withhold {seq}",
+            )
     holed = sum(not ordinals.isdisjoint(entry.parts) for entry in reader.entries())
     return Selection(ordinals=frozenset(ordinals), named=frozenset(named), holed=holed)
 

@@ -155,6 +155,7 @@ def _plan(
         places=tuple(places),
         files=(),
         unread=found.unread,
+        limits=found.limits,
     )
 
 

@@ -45,6 +45,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         files: what else goes from the run's directory, by name.
         left: records that hold the same words and stay.
         unread: requests whose response is in a coding that nothing here undoes.
+        limits: records of which a limit kept something from being decoded, and what.
         registered: records of the workspace log that hold the words in the run's command line.
     """
 
@@ -63,6 +64,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     left: tuple[int, ...] = ()
     unread: tuple[int, ...] = ()
+    limits: tuple[tuple[int, str], ...] = ()
     registered: tuple[int, ...] = ()
 
 

@@ -8,7 +8,7 @@ compression, encryption, an image) is not seen; responses in such a coding are n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -51,12 +51,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         parts: the decodings under which it stood in a part, by the part's ordinal.
         places: records whose place in the program, kept beside the log, holds it.
         unread: requests whose response is in a coding that nothing here undoes.
+        limits: records of which a limit kept something from being decoded, and what.
     """
 
     streams: RunStreams
     parts: dict[int, tuple[str, ...]]
     places: tuple[int, ...]
     unread: tuple[int, ...]
+    limits: tuple[tuple[int, str], ...] = ()
 
     def events(self) -> tuple[int, ...]:
         """Return the records that were the first to bring one of the parts."""
@@ -84,8 +86,12 @@ def search_run(reader: LogReader, finder: Finder, readings: Readings | None = No
     parts: dict[int, dict[str, None]] = {}
     places: list[int] = []
     unread: list[int] = []
+    limits: dict[tuple[int, str], None] = {}
     for piece in streams.pieces():
-        found = list(_in(piece, finder))
+        stopped: list[str] = []
+        found = list(_in(piece, finder, stopped.append))
+        events = [streams.brought_by[n] for n in piece.parts(0, len(piece.data))] if stopped else []
+        limits |= dict.fromkeys((seq, why) for why in stopped for seq in events)
         for how, ordinals in found:
             for ordinal in ordinals:
                 parts.setdefault(ordinal, {})[how] = None
@@ -105,12 +111,15 @@ def search_run(reader: LogReader, finder: Finder, readings: Readings | None = No
         parts={ordinal: tuple(parts[ordinal]) for ordinal in sorted(parts)},
         places=tuple(places),
         unread=tuple(dict.fromkeys(unread)),
+        limits=tuple(limits),
     )
 
 
-def _in(piece: Piece, finder: Finder) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _in(
+    piece: Piece, finder: Finder, stopped: Callable[[str], None]
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Yield the decoding and the parts of each occurrence in a piece."""
-    for view in views_of(piece.data):
+    for view in views_of(piece.data, stopped=stopped):
         for start, stop in finder.spans(view.data):
             source = view.source(start, stop)
             yield " ".join(view.how) or "as it is", tuple(piece.parts(*source))

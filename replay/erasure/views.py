@@ -113,12 +113,19 @@ def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def views_of(data: bytes, size_max: int = VIEW_BYTES_MAX) -> Iterator[View]:
+def _ignored(_why: str) -> None:
+    """Take no notice of a limit."""
+
+
+def views_of(
+    data: bytes, size_max: int = VIEW_BYTES_MAX, *, stopped: Callable[[str], None] = _ignored
+) -> Iterator[View]:
     """Yield the bytes themselves and every decoding of them, and of those in turn.
 
     Args:
         data: any bytes.
         size_max: bytes that all decodings may come to; what is beyond is not decoded.
+        stopped: told in words whenever a limit kept something from being decoded.
     """
     left = size_max
     pending = [View(data)]
@@ -126,15 +133,22 @@ def views_of(data: bytes, size_max: int = VIEW_BYTES_MAX) -> Iterator[View]:
         view = pending.pop()
         yield view
         if len(view.how) == _DEPTH_MAX:
+            if any(True for _ in _inflated(view.data, 1, _ignored)):
+                stopped(f"what is packed more than {_DEPTH_MAX} times")
             continue
-        for found in _decodings(view, left):
+        for found in _decodings(view, left, stopped):
             left -= len(found.data)
             if left < 0:
+                stopped(f"what decodes to more than {_size(size_max)} together")
                 return
             pending.append(found)
 
 
-def _decodings(view: View, left: int) -> Iterator[View]:
+def _size(count: int) -> str:
+    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count} bytes"
+
+
+def _decodings(view: View, left: int, stopped: Callable[[str], None]) -> Iterator[View]:
     """Yield what a view reads as, one decoding further."""
     data, last = view.data, view.how[-1] if view.how else ""
     if b"\\" in data:
@@ -142,7 +156,7 @@ def _decodings(view: View, left: int) -> Iterator[View]:
     if b"%" in data and last != "percent":
         yield from _replaced(view, "percent", _PERCENT, _unquoted)
     yield from _base64(view)
-    for how, start, stop, content in _inflated(data, left):
+    for how, start, stop, content in _inflated(data, left, stopped):
         yield View(content, (*view.how, how), view, [(0, start, stop, False)])
     if last != "stream":
         for text, spans in joined_texts(data):
@@ -218,21 +232,23 @@ def _base64(view: View) -> Iterator[View]:
         yield View(b"".join(out), (*view.how, "base64"), view, pieces)
 
 
-def _inflated(data: bytes, size_max: int) -> Iterator[tuple[str, int, int, bytes]]:
+def _inflated(
+    data: bytes, size_max: int, stopped: Callable[[str], None]
+) -> Iterator[tuple[str, int, int, bytes]]:
     """Yield how, range and content of everything in the bytes that is compressed in a known way."""
     if data[:2] in _ZLIB:
-        yield from _inflate("deflate", data, 0, 0, zlib.MAX_WBITS, size_max)
-    for start in _places(data, _GZIP):
-        yield from _inflate("gzip", data, start, start, zlib.MAX_WBITS | 16, size_max)
-    for start in _places(data, _ZIP):
+        yield from _inflate("deflate", data, 0, 0, zlib.MAX_WBITS, size_max, stopped)
+    for start in _places(data, _GZIP, stopped):
+        yield from _inflate("gzip", data, start, start, zlib.MAX_WBITS | 16, size_max, stopped)
+    for start in _places(data, _ZIP, stopped):
         head = data[start : start + _ZIP_HEAD_BYTES]
         if len(head) == _ZIP_HEAD_BYTES and head[8:10] == b"\x08\x00":  # else stored as it is
             names = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
             begin = start + _ZIP_HEAD_BYTES + names
-            yield from _inflate("zip", data, start, begin, -zlib.MAX_WBITS, size_max)
+            yield from _inflate("zip", data, start, begin, -zlib.MAX_WBITS, size_max, stopped)
 
 
-def _places(data: bytes, mark: bytes) -> Iterator[int]:
+def _places(data: bytes, mark: bytes, stopped: Callable[[str], None]) -> Iterator[int]:
     """Yield where a mark stands, as often as anything honest has it."""
     start = -1
     for _ in range(_MEMBERS_MAX):
@@ -240,15 +256,25 @@ def _places(data: bytes, mark: bytes) -> Iterator[int]:
         if start < 0:
             return
         yield start
+    if data.find(mark, start + 1) >= 0:
+        stopped(f"packed members behind the first {_MEMBERS_MAX}")
 
 
 def _inflate(
-    how: str, data: bytes, start: int, begin: int, window_bits: int, size_max: int
+    how: str,
+    data: bytes,
+    start: int,
+    begin: int,
+    window_bits: int,
+    size_max: int,
+    stopped: Callable[[str], None],
 ) -> Iterator[tuple[str, int, int, bytes]]:
     inflater = zlib.decompressobj(window_bits)
     try:
         content = inflater.decompress(memoryview(data)[begin:], max(size_max, 1))
     except zlib.error:
         return
+    if inflater.unconsumed_tail and not inflater.eof:
+        stopped(f"a packed member behind its first {_size(len(content))}")
     if content:
         yield how, start, len(data) - len(inflater.unused_data), content

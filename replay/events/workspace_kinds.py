@@ -20,6 +20,7 @@ __all__ = [
     "HoldReleased",
     "KeyRevoked",
     "KeyRotated",
+    "RunAdmitted",
     "RunClosed",
     "RunErased",
     "RunExported",
@@ -87,6 +88,36 @@ class RunResumed(_Payload, frozen=True, tag="RunResumed"):
     run: str
     size: int
     root: str
+
+
+class RunAdmitted(_Payload, frozen=True, tag="RunAdmitted"):
+    """Policies let a run come in, go on, or be the beginning of a fork; written before it does.
+
+    Where no policy holds there is none. What was decided before a recording stands in the run.
+
+    Attributes:
+        run: the run's id; that of the fork.
+        action: ``fork``, ``import`` or ``resume``.
+        subject: the kind of artifact: ``bundle`` or ``code``.
+        name: what was asked about.
+        digest: hex SHA-256 that names it; empty of code that no verified statement named.
+        verdict: ``allow``.
+        judged: what the policies came to: ``deny`` where they only look on.
+        mode: ``required`` where they decide, ``observe`` where they look on.
+        policies: hex SHA-256 of each policy that was asked, ascending.
+        reasons: (code, sentence), sorted.
+    """
+
+    run: str
+    action: str
+    subject: str
+    name: str
+    digest: str
+    verdict: str
+    judged: str
+    mode: str
+    policies: tuple[str, ...]
+    reasons: tuple[tuple[str, str], ...]
 
 
 class RunExported(_Payload, frozen=True, tag="RunExported"):
@@ -226,6 +257,7 @@ WorkspacePayload = (
     WorkspaceCreated
     | RunRegistered
     | RunResumed
+    | RunAdmitted
     | RunClosed
     | RunExported
     | RunImported
@@ -245,6 +277,7 @@ WORKSPACE_CATALOGUE: Final[dict[str, Role]] = {
     "HoldReleased": "noted",
     "KeyRevoked": "noted",
     "KeyRotated": "noted",
+    "RunAdmitted": "noted",
     "RunClosed": "noted",
     "RunErased": "noted",
     "RunExported": "noted",

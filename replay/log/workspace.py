@@ -18,13 +18,15 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 from replay.errors import LogError, NotFoundError, UsageError
+from replay.events.code_kinds import AdmissionDecided
 from replay.events.header import Header
 from replay.events.workspace_kinds import (
+    RunAdmitted,
     RunClosed,
     RunExported,
     RunImported,
@@ -34,6 +36,8 @@ from replay.events.workspace_kinds import (
 )
 from replay.log.excerpt import Excerpt, excerpt_of
 from replay.log.frames import flush_directory
+from replay.log.lock import is_written
+from replay.log.seeming import seeming
 from replay.log.workspace_check import (
     RunSummary,
     WorkspaceCheck,
@@ -149,8 +153,24 @@ class Workspace:
         """
         self._log.append(RunClosed(run=run_id, size=size, root=root.hex(), reason=reason), now_us)
 
-    def resumed(self, run_id: str, size: int, root: bytes, now_us: int) -> None:
+    def admitted(
+        self, run_id: str, action: str, decided: Iterable[AdmissionDecided], now_us: int
+    ) -> None:
+        """Enter what policies decided about a run; errors as :meth:`close_run`."""
+        for each in decided:
+            fields = {name: getattr(each, name) for name in each.__struct_fields__}
+            self._log.append(RunAdmitted(run=run_id, action=action, **fields), now_us)
+
+    def resumed(
+        self,
+        run_id: str,
+        size: int,
+        root: bytes,
+        now_us: int,
+        decided: Iterable[AdmissionDecided] = (),
+    ) -> None:
         """Enter that an open run goes on, durably, before it does; errors as :meth:`close_run`."""
+        self.admitted(run_id, "resume", decided, now_us)
         self._log.append(RunResumed(run=run_id, size=size, root=root.hex()), now_us)
 
     def exported(self, run_id: str, size: int, root: bytes, manifest: str, now_us: int) -> None:
@@ -207,6 +227,10 @@ class Workspace:
         entries, _ = self._log.entries()
         return summarize(entries, self.path / "runs")
 
+    def is_written(self, run_id: str) -> bool:
+        """Return whether a live process writes a run that is here; one that was killed does not."""
+        return is_written(self.path / "runs" / run_id)
+
     def run_directory(self, name: str) -> Path:
         """Return the directory of a run.
 
@@ -225,7 +249,7 @@ class Workspace:
             name = runs[-1].run
         found = [name] if name in known else [run for run in known if _begins(run, name)]
         if len(found) != 1:
-            raise _not_one(name, found, list(known))
+            raise _not_one(name, found, list(known), self.path)
         if not known[found[0]]:
             raise NotFoundError(
                 f"run {found[0]} was recorded, but its directory is gone",
@@ -265,13 +289,20 @@ def _begins(run: str, name: str) -> bool:
     return bool(name) and run.startswith((name, name.upper()))
 
 
-def _not_one(name: str, found: list[str], known: list[str]) -> NotFoundError:
+def _not_one(name: str, found: list[str], known: list[str], where: Path) -> NotFoundError:
     """Say that a name fits several runs, or none, and which are near."""
     if found:
         shown = ", ".join(found[-_CANDIDATES_SHOWN:])
         return NotFoundError(
             f"{len(found)} runs begin with {name!r}", hint=f"more characters: {shown}"
         )
+    there = seeming(Path(name))
+    if there is not None:
+        return NotFoundError(f"{name!r} is no run: it seems to be {there[0]}", hint=there[1])
     near = difflib.get_close_matches(name.upper(), known, n=_CANDIDATES_SHOWN, cutoff=0.5)
     hint = f"the nearest names are {', '.join(near)}" if near else "`ritornello runs` lists them"
-    return NotFoundError(f"there is no run {name!r}", hint=hint if known else "record a run first")
+    return NotFoundError(
+        f"there is no run {name!r}",
+        where=str(where),
+        hint=f"{hint if known else 'record a run first'}; --workspace DIR looks in another place",
+    )

@@ -5,7 +5,6 @@ The one invariant: looking changes nothing on disk, and waits for no recorder.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ from replay.events.workspace_kinds import (
     WorkspacePayload,
 )
 from replay.log.fsck import check_workspace_records
-from replay.log.lock import LOCK_NAME
+from replay.log.lock import is_written
 from replay.log.record_check import Finding, HeadState
 from replay.log.workspace_log import WorkspaceLog, payloads_of
 
@@ -259,19 +258,4 @@ def _registered_before(
 def _open_run(run: RunSummary, runs: Path) -> OpenRun:
     if not run.present:
         return OpenRun(run=run.run, directory="gone")
-    return OpenRun(run=run.run, directory="locked" if _is_locked(runs / run.run) else "present")
-
-
-def _is_locked(directory: Path) -> bool:
-    """Return whether a live process writes the run: whether its lock cannot be shared."""
-    try:
-        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    return OpenRun(run=run.run, directory="locked" if is_written(runs / run.run) else "present")

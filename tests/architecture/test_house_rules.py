@@ -27,7 +27,11 @@ def test_no_file_names_a_machine_path_an_index_host_or_an_absent_document():
     ("path", "source", "expected"),
     [
         ("replay/tree/long.py", '"""Long."""\n' + "x = 1\n" * LINES_MAX, "401 lines"),
-        ("attestations/standalone.py", '"""Long."""\n' + "x = 1\n" * 800, "801 lines, at most 800"),
+        (
+            "attestations/standalone.py",
+            '"""Long."""\n' + "x = 1\n" * 1000,
+            "1001 lines, at most 1000",
+        ),
         ("replay/tree/mute.py", "x = 1\n", "no docstring"),
         ("replay/tree/__init__.py", '"""A tree of hashes\nthat grows."""\n', "not one sentence"),
         ("replay/tree/utils.py", '"""Things."""\n', "`utils` is no room"),

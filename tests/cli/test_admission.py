@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.gate.admission import admit_program
 from replay.bundle import Statement, rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE
 from replay.errors import CodeRefusedError, IntegrityError, UsageError
+from replay.events.workspace_kinds import RunAdmitted, RunImported
+from replay.log.workspace import Workspace
 from replay.session.command_line import parse_command
 from replay.session.conditions import Conditions
 from replay.session.launcher import launch_recording, launch_replay, launch_task
@@ -100,6 +104,36 @@ def test_a_signed_bundle_replays_with_signed_code_and_says_what_was_decided(guar
     assert guarded.look("replay", "last").code == 0
 
 
+def test_what_was_decided_about_an_import_stands_in_the_log_and_adds_nothing_to_the_bundle(
+    guarded, anna
+):
+    said = Statement(media_type=DSSE_ENVELOPE, data=said_of_run(guarded.bundle, anna))
+    rewrite_bundle(guarded.bundle, guarded.path / "signed.ritornello", statements=[said])
+
+    imported = guarded.look("import", "signed.ritornello", "--json")
+
+    assert imported.code == 0
+    place = Workspace.open(guarded.path / ".ritornello", create=False)
+    brought, decided = (payload for _, payload in place.payloads()[1:])
+    assert isinstance(brought, RunImported)
+    assert isinstance(decided, RunAdmitted)
+    (decision,) = imported.report["admission"]["decisions"]
+    assert (decided.run, decided.action, decided.subject) == (brought.run, "import", "bundle")
+    assert (decided.digest, decided.verdict) == (decision["artifact"]["digest"], "allow")
+    assert list(decided.policies) == decision["policies"]
+    exported = guarded.look("export", "last", "-o", "again.ritornello", "--json")
+    assert exported.report["bundle"] == imported.report["bundle"]
+    assert guarded.look("verify", "--workspace").code == 0
+
+
+def test_without_a_policy_the_log_says_nothing_about_admission(guarded, monkeypatch):
+    monkeypatch.delenv("RITORNELLO_POLICY")
+
+    assert guarded.look("import", "run.ritornello", "--json").report["admission"] is None
+    place = Workspace.open(guarded.path / ".ritornello", create=False)
+    assert [type(payload) for _, payload in place.payloads()[1:]] == [RunImported]
+
+
 @pytest.mark.full
 def test_revoking_the_key_stops_the_next_run(guarded, anna, monkeypatch):
     _signed(guarded, "agent.py", key=anna)
@@ -146,6 +180,24 @@ def test_a_policy_that_looks_on_refuses_nothing_and_records_what_it_saw(guarded,
     assert (recorded.code, replayed.code) == (0, 0)
     assert (decision["verdict"], decision["judged"]) == ("allow", "deny")
     assert '"judged":"deny"' in guarded.look("events", "last", "--jsonl").out
+
+
+def test_a_statement_beside_an_imported_file_admits_that_file(guarded, anna):
+    guarded.write("agent.py", MAIN)
+    beside = guarded.write("parts/beside.py", BESIDE)
+    hidden = guarded.write(".cache/hidden.py", "VALUE = 9\n")
+    installed = guarded.write("env/lib/other.py", "VALUE = 10\n")
+    guarded.write("env/pyvenv.cfg", "")
+    _signed(guarded, "agent.py", key=anna)
+    for file in (beside, hidden, installed):
+        said = envelope_of(file.read_bytes(), anna, name=file.name)
+        file.with_name(file.name + ".intoto.jsonl").write_bytes(said)
+
+    with contextlib.chdir(guarded.path):
+        admitted = admit_program(parse_command([sys.executable, "agent.py"])).conditions.code
+
+    named = [guarded.path / "agent.py", beside]
+    assert admitted == tuple(sorted(sha256(each.read_bytes()).hexdigest() for each in named))
 
 
 @pytest.mark.full

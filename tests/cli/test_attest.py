@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import SSlibKey
 
+from attestations.checkpoints import VerifierKey
 from attestations.keys.files import read_private
 from attestations.keys.public import read_public_pem
 from attestations.statements.envelope import read_envelope, sign
@@ -86,6 +87,13 @@ def test_statements_and_a_signed_checkpoint_travel_in_the_bundle(signing):
     with BundleReader.open(signing.path / "run.ritornello") as reader:
         lines = [each.data for each in reader.statements()]
         assert [each.name for each in reader.signatures] == ["log"]
+    named = ("verify", "run.ritornello", "--no-memory", "--json", "--log-key")
+    assert signing.look(*named, "log.pub").report["authenticity"] == "signed"
+    wrong = signing.look(*named, "alice.pub")
+    assert (wrong.code, "--key takes those" in wrong.err) == (2, True)
+    log_key = read_public_pem((signing.path / "log.pub").read_bytes())
+    (signing.path / "log.txt").write_text(VerifierKey("log", log_key.raw()).text() + "\n")
+    assert signing.look(*named, "log.txt").report["authenticity"] == "signed"
     assert _checkpoint(signing) == before
     facts = check_envelopes(lines, [_public(signing)], before)
     assert [fact.verdict for fact in facts] == ["signed", "signed"]
@@ -184,6 +192,10 @@ def test_an_identical_replay_earns_a_receipt_that_is_of_no_other_run(signing):
     theirs = signing.look("verify", OTHER, "--key", "alice.pub", *named)
     found = [(each.code, each.report["authenticity"]) for each in (ours, nobody, theirs)]
     assert found == [(0, "signed"), (1, "untrusted"), (3, "failed")]
+    (why,) = theirs.report["verdicts"]["authenticity"]["findings"]
+    assert why["code"] == "other"
+    assert "does not hold" not in why["message"]
+    assert f"it is about {checkpoint.origin}, not about ritornello/run/" in why["message"]
 
 
 def test_a_receipt_of_a_revoked_key_counts_where_somebody_saw_it_before(signing, monkeypatch):
@@ -212,6 +224,9 @@ def test_a_receipt_of_a_revoked_key_counts_where_somebody_saw_it_before(signing,
     heads = (signing.path / "STATE").rglob("head")
     (state,) = [path for path in heads if b"/workspace/" in path.read_bytes()]
     state.write_bytes((signing.path / "seen.note").read_bytes())
+    assert worth("r.intoto.jsonl") == (0, "signed")
+    # What was seen then stays known when the log is seen again, longer.
+    assert signing.look("verify", "--workspace", "--json").report["anchoring"] == "pinned"
     assert worth("r.intoto.jsonl") == (0, "signed")
     assert worth("late.intoto.jsonl") == (1, "untrusted")
 
@@ -256,3 +271,23 @@ def test_an_erasure_is_attested_once_it_is_on_record(signing):
     assert (before.code, before.out, erased.code) == (2, "", 0)
     (fact,) = check_envelopes([ran.out.encode()], [_public(signing)], _checkpoint(signing))
     assert (fact.verdict, fact.said.authority, fact.said.events) == ("signed", "DPO", (1,))
+
+    # The bundle's own workspace record is what is signed, and the signature goes with it.
+    signing.look("export", "last", "-o", "erased.ritornello")
+    into = ("--predicate", "erasure", "--sign", "alice.key", "--into", "erased.ritornello")
+    signed = signing.look("attest", "erased.ritornello", *into)
+    verified = signing.look("verify", "erased.ritornello", "--key", "alice.pub", "--no-memory")
+    none = signing.look("attest", "run.ritornello", *into[:-1], "run.ritornello")
+
+    assert signed.code == 0, signed.err
+    assert "good: alice signed the https://ritornello.invalid/attestations/erasure/v1" in (
+        verified.out
+    )
+    assert "erasure       workspace record" in verified.out
+    assert (none.code, "no workspace record names an erasure" in none.err) == (2, True)
+    with BundleReader.open(signing.path / "erased.ritornello") as reader:
+        lines = [each.data for each in reader.statements()]
+        (excerpt,) = reader.excerpts()
+        head = reader.checkpoint
+    (fact,) = check_envelopes(lines, [_public(signing)], head)
+    assert (fact.said.parts, fact.said.workspace.root) == (1, excerpt.checkpoint.root.hex())

@@ -21,7 +21,8 @@ def test_the_demo_observes_everything_it_claims(place):
 def test_a_directory_that_is_there_is_left_alone(place):
     place.write("demo/mine.txt", "mine")
 
-    refused = place.run("demo", "--keep", "demo")
+    refused = place.look("demo", "--keep", "demo")
 
-    assert refused.code == 4
-    assert "demo" in refused.err
+    assert refused.code == 2
+    assert refused.err.startswith("usage: there is something of that name already\n  where: /")
+    assert "give another name" in refused.err

@@ -94,7 +94,7 @@ def test_all_lists_the_rules(two):
         (("last", "last", "--html", "two.py"), 2, "two.py"),
         (("last", "last", "--html", "."), 2, "directory"),
         (("last", "last", "--html", "no/such/page.html"), 4, "page.html"),
-        (("last",), 2, "Missing argument"),
+        (("last",), 2, "missing argument"),
     ],
 )
 def test_bad_input_is_named_with_its_code(two, arguments, code, said):

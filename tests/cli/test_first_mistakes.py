@@ -27,6 +27,24 @@ def test_a_file_that_cannot_be_imported_is_the_programs_fault(place):
     assert "mistake in ritornello" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("text", "code", "words"),
+    [
+        ("async def main():\n    open('ran', 'w')\n\nasyncio.run(main())\n", 1, "an event loop"),
+        ("open('ran', 'w').write('done')\n", 4, "no function 'main'"),
+    ],
+)
+def test_a_program_that_is_taken_for_a_workflow_does_nothing_unrecorded(place, text, code, words):
+    place.write("program.py", f"import asyncio\n{text}")
+
+    ran = place.run("run", "program.py")
+
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert "record -- python program.py" in ran.err
+    assert not (place.path / "ran").exists()
+
+
 def test_a_stopped_recording_is_no_usage_error(place):
     place.write("forks.py", "import os\nos.fork()\n")
 

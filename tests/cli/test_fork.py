@@ -8,7 +8,11 @@ import sys
 
 import pytest
 
+from replay.events.workspace_kinds import RunAdmitted
+from replay.log.workspace import Workspace
+from tests.fault.resuming.cutting import cut, entries_of
 from tests.fault.resuming.scene import Scene, look
+from tests.support.attested import policy_text
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.full]
 
@@ -72,3 +76,22 @@ def test_a_fork_says_what_it_is_a_fork_of(scene):
     assert "fork of" not in look(scene.path, "show", parent)
     events = look(scene.path, "diff", parent, "last")
     assert "one" in events
+
+
+def test_what_policies_decided_about_a_fork_and_a_resume_is_said_and_stands_in_the_log(scene):
+    scene.path.joinpath("ritornello.policy.toml").write_text(policy_text([], trust="observe"))
+    parent = scene.run_directory
+    fork = scene.run("fork", "last", "--yes", "--json")
+    half = entries_of(parent)[: len(entries_of(parent)) - 4]
+    cut(half, parent.name, len(half), scene.path / "other")
+    (scene.path / "agents.py").write_text(PROGRAM)
+    resume = scene.run("resume", "last", "--workspace", "other", "--json")
+
+    for ran, place, action in ((fork, ".ritornello", "fork"), (resume, "other", "resume")):
+        assert ran.code == 0, ran.err
+        (decision,) = ran.report["admission"]["decisions"]
+        assert (decision["artifact"]["kind"], decision["judged"]) == ("code", "allow")
+        payloads = Workspace.open(scene.path / place, create=False).payloads()
+        (said,) = [payload for _, payload in payloads if isinstance(payload, RunAdmitted)]
+        assert (said.action, said.subject, said.mode) == (action, "code", "observe")
+        assert scene.run("verify", "--workspace", place).code == 0

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from attestations.keyless import identify
-from attestations.statements.predicates import RUN
+from attestations.keyless.signing import SigstoreServices, sign
+from attestations.statements.predicates import RUN, TOOL
+from orchestrator.cli.gate.admission import admit_program
 from replay.bundle.reader import BundleReader
 from replay.log.workspace_log import WorkspaceLog, payloads_of
+from replay.session.command_line import parse_command
+from tests.support.attested import pin
 from tests.support.private_sigstore import PrivateSigstore
-from tests.support.private_sigstore.signed import SUBJECT, pinned
+from tests.support.private_sigstore.signed import SUBJECT, pinned, statement
 from tools.try_docs import matches
 
 
@@ -236,6 +242,66 @@ def test_a_pin_of_another_root_stops_every_decision(governed):
 
     assert shown.code == 4
     assert "not the pinned" in shown.err
+
+
+def _judged(place, *words):
+    shown = place.look("policy", "test", "policy.toml", *words, "--json")
+    return shown.code, [each["code"] for each in shown.report["decisions"][0]["reasons"]]
+
+
+@pytest.fixture
+def spoken_of(governed, sigstore):
+    """A file beside which a bundle stands with a statement of somebody else's type."""
+    services = SigstoreServices.private(sigstore.config())
+    made = sign(statement(b"a prompt"), sigstore.token(), services).bundle
+    governed.write("greeting.txt", "a prompt")
+    pretty = json.dumps(json.loads(made), indent=1)
+    governed.write("greeting.txt.sigstore.json", pretty)
+
+    def ask(more="", revocation="", at="2030-01-01T00:00:00Z"):
+        text = (governed.path / "policy.toml").read_text().split("[[rules]]")[0]
+        rule = (
+            f'[[rules]]\nname = "prompts"\nkind = "prompt"\nsigners = ["robot"]\n'
+            f'predicates = ["https://ritornello.test/said/v1"]\n{more}\n{revocation}'
+        )
+        governed.write("policy.toml", text + rule)
+        return _judged(governed, "greeting.txt", "--kind", "prompt", *(("--at", at) if at else ()))
+
+    return ask
+
+
+def test_a_statement_of_another_type_is_as_old_as_its_sigstore_says(spoken_of):
+    assert spoken_of() == (0, ["met"])
+    assert spoken_of("maximum_age_days = 5", at=None) == (0, ["met"])
+    assert spoken_of("maximum_age_days = 5") == (6, ["too-few-signers", "statement-too-old"])
+
+
+def test_a_revoked_identity_counts_for_what_was_stamped_before(spoken_of, sigstore):
+    who = f'[[revocations]]\nissuer = "{sigstore.identities.issuer}"\nidentity = "{SUBJECT}"\n'
+
+    assert spoken_of("", who)[0] == 6
+    assert spoken_of("", who + "time = 2029-01-01T00:00:00Z\n") == (0, ["met"])
+    assert spoken_of("", who + "time = 2020-01-01T00:00:00Z\n")[0] == 6
+
+
+def test_a_module_with_a_sigstore_bundle_beside_it_is_admitted(governed, monkeypatch):
+    text = (governed.path / "policy.toml").read_text()
+    code = text.replace('"bundle"', '"code"').replace(RUN, TOOL)
+    policy = governed.write("code.toml", code)
+    governed.write("greeting.py", "GREETING = 'good morning'\n")
+    tool = ("--as", "tool", "--predicate", "own")
+    for name in ("agent.py", "greeting.py"):
+        signed = governed.look("attest", name, *KEYLESS, *tool, "-o", f"{name}.sigstore.json")
+        assert signed.code == 0, signed.err
+    monkeypatch.setenv("RITORNELLO_POLICY", pin(policy))
+
+    with contextlib.chdir(governed.path):
+        admitted = admit_program(parse_command([sys.executable, "agent.py"])).conditions.code
+
+    files = [governed.path / name for name in ("agent.py", "greeting.py")]
+    assert admitted == tuple(
+        sorted(hashlib.sha256(each.read_bytes()).hexdigest() for each in files)
+    )
 
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "sign-without-keys.md"

@@ -52,7 +52,7 @@ def test_a_key_is_made_for_its_owner_alone_and_trusted_by_nobody(place, keys, mo
     ("arguments", "code", "said"),
     [
         (("new", "a"), 4, "no passphrase"),
-        (("new", "-x"), 2, "No such option"),
+        (("new", "-x"), 2, "there is no option -x"),
         (("new", "a/b"), 2, "a key's name is"),
         (("new", "a", "--algorithm", "rsa"), 2, "no algorithm"),
         (("new", "a", "--log", "--algorithm", "ecdsa-p256"), 2, "a log key is Ed25519"),

@@ -152,7 +152,8 @@ def test_a_python_without_the_engine_says_so_and_runs_nothing(place):
 
     assert refused.code == 2, refused.err
     assert "the engine is not installed" in refused.err
-    assert "pip install ritornello" in refused.err
+    assert "from its checkout or wheel" in refused.err
+    assert "pip install /path/to/it" in refused.err
     assert not (place.path / "ran").exists()
     assert not (place.path / ".ritornello").exists()
 

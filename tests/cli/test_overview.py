@@ -74,3 +74,22 @@ def test_wrong_usage_is_code_2_and_nothing_on_standard_output(place, arguments):
     assert refused.code == 2
     assert refused.out == ""
     assert refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "hint"),
+    [
+        (("replay", "--kep", "last"), "there is no option --kep", "did you mean --keep?"),
+        (("keys", "new", "--nope"), "there is no option --nope", "`ritornello keys new --help`"),
+        (("--verson",), "there is no option '--verson'", "`ritornello --version`"),
+        (("show",), "missing argument", "`ritornello show --help`"),
+        (("runs", "more"), "got unexpected extra argument", "`ritornello runs --help`"),
+        (("resume", "last", "--again", "x"), "invalid value for '--again'", "`ritornello resume"),
+    ],
+)
+def test_wrong_usage_is_told_in_the_form_of_every_error(place, arguments, what, hint):
+    first, second = place.look(*arguments).err.splitlines()
+
+    assert first.startswith(f"usage: {what}")
+    assert second.startswith("  try: ")
+    assert hint in second

@@ -61,13 +61,24 @@ def test_what_goes_through_a_set_of_text_is_proven_with_a_word_of_warning(place)
     assert "PYTHONHASHSEED" in ran.err
 
 
+def test_a_run_whose_replay_cannot_be_made_is_told_of_all_the_same(place):
+    place.write("program.py", "import os\nos.remove(__file__)\n")
+
+    ran = place.run("record", "--prove", "--", "python", "program.py")
+
+    assert ran.code == 4
+    assert "completed" in ran.err
+    assert "not-found: " in ran.err
+
+
 def test_a_gap_is_listed_with_its_library_and_call_site_in_the_recording_and_later(place):
     place.write("program.py", GAP)
 
-    ran = place.run("record", "--", "python", "program.py")
-    shown = place.run("show", "last", "--json")
+    ran = place.run("record", "--prove", "--", "python", "program.py")
+    shown = place.look("show", "last", "--json")
 
-    assert ran.code == 0
+    assert ran.code == 6, "as a replay that is refused"
+    assert "not proven: its replay is refused" in ran.err
     assert "not captured: sqlite3: data.db" in ran.err
     assert "program.py:2" in ran.err
     (gap,) = [gap for gap in shown.report["coverage"]["gaps"] if not gap["loaded"]]

@@ -155,3 +155,22 @@ def test_a_signed_checkpoint_is_judged_under_the_key_that_is_named(recorded, pro
     forged = path.read_text().replace("\n16\n", "\n17\n")
     path.write_text(forged)
     assert recorded.look("verify", path, "--log-key", named[0].text()).code == 3
+
+
+def test_proofs_and_bundles_are_verified_together(recorded, proof):
+    path, seq = proof
+    recorded.look("pin", "run.ritornello", "--write", path.with_suffix(".note"))
+    both = ("verify", "run.ritornello", path, "--no-memory")
+
+    ran = recorded.look(*both, "--json")
+    pinned = recorded.look(*both, "--pin", path.with_suffix(".note"))
+    refused = recorded.look(*both, "--require", "authenticity=signed")
+    path.write_bytes(path.read_bytes()[:-2])
+    broken = recorded.look(*both)
+
+    assert ran.code == 0, ran.err
+    assert [each.get("seq") for each in ran.report["results"]] == [None, seq]
+    assert (pinned.code, pinned.out.splitlines()[1].endswith("unsigned, pinned")) == (0, True)
+    assert (refused.code, "a proof is of one event" in refused.err) == (2, True)
+    assert broken.code == 3
+    assert "run.ritornello: integrity ok" in broken.out

@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from orchestrator.cli.reading.records import Event
+from replay.log.duckdb_store import DuckDBStore
+from replay.log.workspace import Workspace
 from tests.cli.conftest import ROOT
 
 
@@ -34,6 +36,32 @@ def test_runs_lists_the_run_with_its_root(recorded):
     assert run["run"] in recorded.look("runs").out
 
 
+def test_runs_tells_a_run_that_is_written_from_one_that_was_killed(place):
+    workspace = Workspace.open(place.path / ".ritornello")
+    for name in ("KILLED", "WRITTEN"):
+        DuckDBStore.create(workspace.register(name, f"{name}.py", 0)).close()
+    before = read_tree(place.path)
+    writer = DuckDBStore.open(place.path / ".ritornello/runs/WRITTEN", read_only=False)
+
+    states = [line.split()[3] for line in place.look("runs").out.splitlines()[1:]]
+    listed = place.look("runs", "--json").report["runs"]
+    writer.close()
+
+    assert states == ["open", "running"]
+    assert [(run["state"], run["running"]) for run in listed] == [("open", False), ("open", True)]
+    assert "running" not in place.look("runs").out
+    assert read_tree(place.path) == before
+
+
+def read_tree(path):
+    """Return the bytes of every file but locks, which name their last writer."""
+    return {
+        file.relative_to(path): file.read_bytes()
+        for file in path.rglob("*")
+        if file.is_file() and file.name != "run.lock"
+    }
+
+
 def test_show_gives_every_task_its_seed(recorded):
     report = recorded.look("show", "last", "--json").report
     told = recorded.look("show", "last").out
@@ -42,6 +70,8 @@ def test_show_gives_every_task_its_seed(recorded):
     assert report["status"]["progress"] == report["reason"] == "completed"
     assert len(set(report["seeds"].values())) == len(report["status"]["tasks"]) == 5
     assert "child-2:0" in told
+    labels = [line.split()[1] for line in told.splitlines() if line[:1].isdigit()]
+    assert labels[:2] == ["main-thread", "main:0"], "the thread, and the task of that name"
 
 
 def test_each_line_of_events_is_one_record_of_the_schema(recorded):

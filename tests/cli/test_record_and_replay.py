@@ -136,7 +136,7 @@ def test_a_process_that_ends_itself_leaves_its_run_open_and_that_is_said(place):
         (("python", "-ES", "agent.py"), "-ES"),
         (("python",), "not told what to run"),
         (("python", "taken/agent.py"), "a module 'replay' of its own"),
-        ((), "Missing argument"),
+        ((), "missing argument"),
     ],
 )
 def test_what_cannot_be_recorded_is_refused_before_anything_runs(place, command, reason):

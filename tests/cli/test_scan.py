@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import random
 import zipfile
 
 import pytest
@@ -182,3 +184,38 @@ def test_a_secret_in_a_statement_beside_the_run_is_found(tmp_path, recorded):
     (found,) = ran.report["found"]
     assert (ran.code, found["decoded"], PLANTED[13:] in ran.out) == (1, "base64", False)
     assert found["member"].startswith("statements")
+
+
+def test_what_is_packed_too_deep_to_be_looked_at_is_named_and_no_pass(tmp_path, recorded):
+    data = f"key: {PLANTED}\n".encode() * 3
+    for _ in range(7):
+        data = gzip.compress(data + b" " * 5000, mtime=0)  # else it would be stored as it is
+    file = tmp_path / "deep.gz"
+    file.write_bytes(data)
+
+    ran, told = recorded.look("scan", file), recorded.look("scan", file, "--json")
+
+    assert (ran.code, told.code) == (125, 125)
+    assert f"{file}: not looked at: what is packed more than 5 times\n" in ran.out
+    assert told.report["not_looked_at"] == [
+        {"subject": str(file), "what": "what is packed more than 5 times"}
+    ]
+    assert (
+        recorded.look("scan", recorded.path / "run.ritornello", "--json").report["not_looked_at"]
+        == []
+    )
+
+
+def test_an_archive_that_is_longer_than_what_is_read_at_once_is_not_said_to_be_clean(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setattr(secret_search, "_PIECE_BYTES", 1 << 20)
+    monkeypatch.setattr(secret_search, "_OVERLAP_BYTES", 1 << 10)
+    file = tmp_path / "large.zip"
+    with zipfile.ZipFile(file, "w") as members:
+        members.writestr("noise", random.Random(5).randbytes(1 << 20))
+        members.writestr("notes", PLANTED * 9, zipfile.ZIP_DEFLATED)
+    search = Search({})
+
+    assert list(search_file(file, search)) == []
+    assert search.passed_over == ["what is packed behind the first 1 MiB"]

@@ -69,13 +69,16 @@ def test_in_github_actions_a_difference_is_an_annotation_on_its_line(project):
     end = lines.index(f"::{token}::")
     assert len(token) == 32
     [annotation] = [each for each in lines[end + 1 :] if each.startswith("::")]
-    assert annotation.startswith(f"::error file=changed/agent.py,line={line},title=ritornello div")
+    [sort] = [each["divergence"]["class"] for each in ran.report["replays"]]
+    where = f"file=changed/agent.py,line={line}"
+    assert annotation.startswith(f"::error {where},title=ritornello diverged ({sort})::")
     assert all(not each.startswith("::error") for each in lines[:end] if "forged" not in each)
     assert "0 of 1 identical" in (project.path / "summary.md").read_text()
     [result] = json.loads((project.path / "s.json").read_text())["runs"][0]["results"]
     place = result["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == "changed/agent.py"
     assert place["region"]["startLine"] == line
+    assert result["properties"]["class"] == sort
     assert ran.report["verdict"] == "diverged"
     assert ran.report["exit_code"] == 1
     assert [each["subject"] for each in ran.report["replays"]] == ["bundles/good.ritornello"]

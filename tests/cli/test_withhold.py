@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 
 import pytest
 
+from orchestrator.cli.export import export_run
+from orchestrator.cli.searching.withheld_text import refuse_beside
 from replay.bundle import BundleReader
+from replay.bundle.statements import DSSE_ENVELOPE, Statement
+from replay.bundle.withholding import parse_withheld
+from replay.errors import UsageError
+from replay.log.workspace import Workspace
 from tests.support import second_reader
+from tests.support.chats import SENTENCE, record_chat
 
 
 def kinds(place, bundle):
@@ -98,3 +107,45 @@ def test_an_expression_that_names_nothing_is_refused_and_nothing_is_written(
 
     assert ran.code == 2, ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+_DELTA = re.compile(rb'"text_delta","text":"((?:[^"\\]|\\.)*)"')
+
+
+def texts_of(path):
+    """What the parts of a bundle read as: their strings, and its streams put together."""
+    with BundleReader.open(path) as reader:
+        data = b"".join(part.data or b"" for entry in reader.entries() for part in entry.brought)
+    deltas = "".join(json.loads(b'"' + each + b'"') for each in _DELTA.findall(data))
+    strings = re.sub(
+        r'\\(?:u[0-9a-f]{4}|["\\n])',
+        lambda match: json.loads(f'"{match[0]}"'),
+        data.decode("utf-8", "replace"),
+    )
+    return deltas, strings
+
+
+def test_a_text_that_is_withheld_stands_in_no_decoded_byte_of_the_export(tmp_path):
+    """It was streamed in pieces of four characters, and each later prompt repeats it, escaped."""
+    record_chat(tmp_path / "w", 6)
+    place = Workspace.open(tmp_path / "w", create=False)
+    whole, shared = tmp_path / "whole.ritornello", tmp_path / "shared.ritornello"
+    export_run("last", place, whole)
+
+    done = export_run("last", place, shared, [parse_withheld(f"text={SENTENCE}")])
+
+    assert [SENTENCE in text for text in texts_of(whole)] == [True, True]
+    assert [SENTENCE in text for text in texts_of(shared)] == [False, False]
+    assert "12 Café" not in texts_of(shared)[0]
+    assert done.withheld.holed >= 3
+    assert second_reader.judged(shared).root == second_reader.judged(whole).root
+
+
+def test_a_text_in_what_travels_beside_the_run_is_refused():
+    said = base64.b64encode(json.dumps({"note": "the quiet part"}).encode()).decode()
+    envelope = json.dumps({"payload": said, "payloadType": "text/plain", "signatures": []})
+    beside = [Statement(media_type=DSSE_ENVELOPE, data=envelope.encode())]
+
+    refuse_beside(["the loud part"], [], beside)
+    with pytest.raises(UsageError, match="stands in a statement"):
+        refuse_beside(["the quiet part"], [], beside)

@@ -66,6 +66,20 @@ def test_an_effect_in_flight_is_done_again_if_somebody_says_so(tmp_path):
     assert replay.replay("last", _pay, workspace=place).verdict == "identical"
 
 
+@pytest.mark.parametrize("choice", ["again", "fail"])
+def test_a_choice_about_what_is_not_in_flight_is_refused_by_number(tmp_path, choice):
+    place, _ = _stopped_while_charging(tmp_path)
+    seq = replay.resume("last", _pay, workspace=place).report.undecided[0].seq
+    before = digests(place)
+
+    with pytest.raises(UsageError, match=r"^1 is no effect") as caught:
+        replay.resume("last", _pay, workspace=place, **{choice: [1, seq]})
+
+    assert caught.value.hint == f"these have none: {seq}"
+    assert DONE == []
+    assert digests(place) == before
+
+
 @pytest.mark.full
 def test_an_effect_in_flight_fails_if_somebody_says_so(tmp_path):
     place, _ = _stopped_while_charging(tmp_path)

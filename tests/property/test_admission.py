@@ -24,6 +24,8 @@ from attestations.admission.facts import (
 from attestations.admission.layers import Layer, merge, with_revocations
 from attestations.admission.policy import Policy, Revocation, Rule, TrustedSigner, version_key
 from attestations.admission.policy_file import check_policy
+from attestations.admission.receipts import without_denied_receipts
+from attestations.statements.predicates import REPLAY
 
 DAY_US = 86_400_000_000
 NOW_US = 1_000 * DAY_US
@@ -98,6 +100,10 @@ facts = st.builds(
     ),
     damage=st.sampled_from(["", "", "", "", "", "", "a byte differs"]),
 )
+#: Before and after the time stamps of statements.
+MOMENTS = [
+    datetime.fromtimestamp((NOW_US - 30 * DAY_US + add) / 1e6, UTC) for add in (0, 40 * DAY_US)
+]
 revocations = st.sampled_from(
     [
         Revocation(digest=MINE),
@@ -105,6 +111,9 @@ revocations = st.sampled_from(
         Revocation(issuer="i", identity="x"),
         *(Revocation(key=key) for key in KEYS),
         *(Revocation(key=key, workspace="w", size=size) for key in KEYS for size in (3, 4)),
+        Revocation(key=KEYS[0], workspace="w", size=3, time=MOMENTS[0]),
+        Revocation(key=KEYS[1], time=MOMENTS[1]),
+        Revocation(issuer="i", identity="x", time=MOMENTS[1]),
     ]
 )
 
@@ -273,6 +282,23 @@ def the_model_agrees(data):
     assert _allowed(evaluate(trust, known, NOW_US)) == model(trust, known)
 
 
+def a_sight_more(data):
+    """One more trusted sight of a statement never turns allow into deny, but by showing its age."""
+    trust, known = data.draw(likely())
+    trust = with_revocations(trust, [data.draw(revocations)])
+    assume(_allowed(evaluate(trust, known, NOW_US)))
+    how = data.draw(st.sampled_from(["pinned", "witnessed", "timestamped"]))
+    sight = Seen(how=how, workspace="w", size=data.draw(st.integers(0, 9)))
+    more = msgspec.structs.replace(
+        known,
+        statements=tuple(
+            msgspec.structs.replace(each, seen=(*each.seen, sight)) for each in known.statements
+        ),
+    )
+
+    assert _allowed(evaluate(trust, more, NOW_US))
+
+
 def a_claim_changes_nothing(data):
     """What a signer says about when it signed counts for nothing."""
     trust, known = data.draw(likely())
@@ -290,6 +316,7 @@ def a_claim_changes_nothing(data):
 
 LAWS = [
     a_claim_changes_nothing,
+    a_sight_more,
     one_statement_more,
     one_signer_fewer,
     one_revocation_more,
@@ -319,10 +346,18 @@ def model(trust, known):
         gone = any(
             (r.key == signer.keyid if isinstance(signer, KeySigner) else r.issuer == signer.issuer)
             and not any(
-                r.size is not None
-                and s.workspace == r.workspace
-                and s.size is not None
-                and s.size <= r.size
+                (
+                    r.size is not None
+                    and s.workspace == r.workspace
+                    and s.size is not None
+                    and s.size <= r.size
+                )
+                or (
+                    r.time is not None
+                    and s.how == "timestamped"
+                    and s.time_us is not None
+                    and s.time_us < r.time.timestamp() * 1e6
+                )
                 for s in real
             )
             for r in revoked
@@ -463,6 +498,12 @@ def _claimed_is_seen(statement, revocation):
     )
 
 
+def _any_time_is_stamped(seen, revocation):
+    """Takes the time that any sight states for one that a clock stamped."""
+    return SAW(seen, revocation) or (revocation.time is not None and seen.how == "claimed")
+
+
+SAW = evaluation._saw_before
 RULE, MERGE = evaluation._rule, layers.merge
 
 
@@ -480,6 +521,7 @@ RULE, MERGE = evaluation._rule, layers.merge
         (the_model_agrees, evaluation, "_rule", _statements_counted),
         (the_model_agrees, evaluation, "_is", _claims_ignored),
         (a_claim_changes_nothing, evaluation, "_was_before", _claimed_is_seen),
+        (a_claim_changes_nothing, evaluation, "_saw_before", _any_time_is_stamped),
     ],
     ids=lambda each: getattr(each, "__name__", None),
 )
@@ -487,7 +529,7 @@ def test_the_law_catches_a_wrong_decider(monkeypatch, law, room, name, mutant):
     monkeypatch.setattr(room, name, mutant)
 
     with pytest.raises((AssertionError, ExceptionGroup)):
-        _search(law, 300)
+        _search(law, 500)
 
 
 @given(likely())
@@ -500,3 +542,36 @@ def test_looking_on_refuses_damage_and_nothing_else(found):
     else:
         assert decision.verdict == decision.judged
     assert (decision.rule != "") == (decision.judged == "deny")
+
+
+@st.composite
+def about_receipts(draw):
+    """Return a policy that asks of a bundle for receipts, and of those for signers, and facts."""
+    asked = {"predicates": (REPLAY,), "signers": tuple(NAMED)[:3]}
+    policy = msgspec.structs.replace(
+        NO_RULE,
+        trust="required",
+        signers=NAMED,
+        rules=(
+            Rule(name="bundles", kind="bundle", threshold=draw(st.integers(1, 2)), **asked),
+            Rule(name="receipts", kind="receipt", threshold=draw(st.integers(1, 2)), **asked),
+        ),
+    )
+    said = draw(st.lists(statements, max_size=4))
+    receipts = tuple(msgspec.structs.replace(each, predicate_type=REPLAY) for each in said)
+    known = Facts(artifact=Artifact(kind="bundle", digest=MINE), statements=receipts)
+    return merge([layer(policy, 1)]), known
+
+
+@given(about_receipts(), statements)
+def test_receipts_that_are_not_admitted_only_take_away_and_one_more_never_does(found, added):
+    trust, known = found
+    more = msgspec.structs.replace(known, statements=(*known.statements, added))
+
+    def allowed(facts):
+        left = without_denied_receipts(trust, facts, NOW_US)
+        assert {*map(id, left.statements)} <= {*map(id, facts.statements)}
+        return _allowed(evaluate(trust, left, NOW_US))
+
+    assert not allowed(known) or _allowed(evaluate(trust, known, NOW_US))
+    assert not allowed(known) or allowed(more)

@@ -13,6 +13,7 @@ from replay.tree import (
     Frontier,
     NoteSignature,
     consistency_proof,
+    earlier_roots,
     inclusion_proof,
     leaf_hash,
     node_hash,
@@ -327,3 +328,15 @@ def test_arbitrary_bytes_are_refused_with_our_error_or_written_back(data):
     except ProofError:
         return
     assert checkpoint.note(signatures) == data
+
+
+@given(st.integers(1, 300), st.data())
+def test_a_proof_that_holds_tells_the_roots_before_and_with_its_leaf(size, data):
+    index = data.draw(st.integers(0, size - 1))
+    proof = inclusion_proof(index, LEAVES[:size])
+
+    found = earlier_roots(LEAVES[index], index=index, size=size, proof=proof)
+
+    assert found == (ROOTS[index], ROOTS[index + 1])
+    with pytest.raises(ProofError):
+        earlier_roots(LEAVES[index], index=index, size=size, proof=(*proof, bytes(32)))

@@ -9,6 +9,8 @@ from attestations.statements.envelope import sign
 from attestations.statements.predicates import (
     RUN,
     CheckpointClaim,
+    Replayed,
+    ReplayPredicate,
     RunPredicate,
     ToolPredicate,
     make_statement,
@@ -17,7 +19,16 @@ from attestations.statements.statement import Subject
 from replay.bundle import BundleReader
 from replay.events.digest import content_hash
 
-__all__ = ["CODE", "POLICY", "RUN", "envelope_of", "pin", "policy_text", "said_of_run"]
+__all__ = [
+    "CODE",
+    "POLICY",
+    "RUN",
+    "envelope_of",
+    "pin",
+    "policy_text",
+    "said_of_replay",
+    "said_of_run",
+]
 
 TIME = "2026-11-21T12:00:00Z"
 CODE = "https://ritornello.invalid/attestations/tool/v1"
@@ -30,6 +41,32 @@ def said_of_run(bundle, *keys):
         checkpoint, run = reader.checkpoint, reader.run_id
     claim = CheckpointClaim.of(checkpoint)
     predicate = RunPredicate(checkpoint=claim, claimed_time=TIME, engine="1", run=run, sealed=True)
+    subject = Subject.of(checkpoint.origin, checkpoint.body())
+    return sign(make_statement(subject, predicate).encode(), keys).encode()
+
+
+def said_of_replay(bundle, *keys):
+    """A receipt in which keys say that a bundle's run was replayed."""
+    with BundleReader.open(bundle) as reader:
+        checkpoint, run = reader.checkpoint, reader.run_id
+    predicate = ReplayPredicate(
+        checkpoint=CheckpointClaim.of(checkpoint),
+        claimed_time=TIME,
+        code=(),
+        code_state="same",
+        distributions=(),
+        engine="1",
+        guard="process",
+        live_effects=0,
+        refused_attempts=0,
+        replayed=Replayed(
+            derived_computed=1,
+            events=checkpoint.size,
+            inputs_taken=1,
+            root=checkpoint.root.hex(),
+        ),
+        run=run,
+    )
     subject = Subject.of(checkpoint.origin, checkpoint.body())
     return sign(make_statement(subject, predicate).encode(), keys).encode()
 

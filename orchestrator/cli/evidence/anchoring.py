@@ -24,13 +24,16 @@ from attestations.anchors import (
 )
 from attestations.checkpoints import VerifierKey, checked_signatures, parse_vkey
 from attestations.errors import TimeStampError
+from attestations.keys.files import PUBLIC_SUFFIX
 from attestations.verdicts import AnchorFact, SignatureFact, WitnessFact
+from orchestrator.cli.key_verbs.key_use import key_path
+from orchestrator.cli.key_verbs.listing import read_public
 from orchestrator.cli.key_verbs.user_places import state_directory
 from orchestrator.cli.terminal import inert
 from replay.errors import UsageError
 from replay.tree import Checkpoint, NoteSignature
 
-__all__ = ["Anchors", "anchor_facts", "read_anchors"]
+__all__ = ["Anchors", "anchor_facts", "read_anchors", "seen_before"]
 
 #: What each comparison with a head from elsewhere comes to.
 _SAID: dict[Comparison, str] = {
@@ -41,6 +44,9 @@ _SAID: dict[Comparison, str] = {
     "other": "it is about another log",
 }
 
+
+_KEY_FILE_MAX: Final = 16 << 10
+_PEM: Final = "-----BEGIN"
 
 #: What a memory cannot know.
 _WHICH: Final = (
@@ -151,12 +157,18 @@ def read_anchors(
     )
 
 
+def seen_before(anchors: Anchors, origin: str) -> Checkpoint | None:
+    """Return the head last seen of a log; of one that grows, to be asked before it is read."""
+    return None if anchors.memory is None else HeadMemory(anchors.memory).known(origin)
+
+
 def anchor_facts(
     anchors: Anchors,
     now: Checkpoint,
     signatures: Sequence[NoteSignature],
     time_stamps: Sequence[bytes],
     prefix_root: Callable[[int], bytes],
+    begun: Checkpoint | None = None,
 ) -> tuple[tuple[AnchorFact, ...], tuple[WitnessFact, ...]]:
     """Compare a head, computed from records that hold, with what is known from elsewhere.
 
@@ -166,10 +178,12 @@ def anchor_facts(
         signatures: the lines of its note.
         time_stamps: replies of time stamping authorities that came with it.
         prefix_root: computes the root over the first so many records at hand.
+        begun: the head that this verifier had seen before it read the records; see `seen_before`.
     """
     facts = [_pinned(name, pin, now, prefix_root) for name, pin in anchors.pins]
     if anchors.memory is not None:
-        facts += _remembered(HeadMemory(anchors.memory), now, signatures, prefix_root)
+        memory = HeadMemory(anchors.memory)
+        facts += _remembered(memory, now, signatures, prefix_root, begun)
     facts += [_stamped(reply, now, anchors.roots) for reply in time_stamps]
     return tuple(facts), _witnessed(anchors, now, signatures)
 
@@ -190,12 +204,17 @@ def _remembered(
     now: Checkpoint,
     signatures: Sequence[NoteSignature],
     prefix_root: Callable[[int], bytes],
+    begun: Checkpoint | None,
 ) -> list[AnchorFact]:
-    seen = memory.see(now, now.note(signatures), prefix_root)
+    seen = memory.see(now, now.note(signatures), prefix_root, begun=begun)
     trouble = f"; this head could not be kept: {seen.trouble}" if seen.trouble else ""
     if seen.comparison is None or seen.known is None:
         return [AnchorFact("memory", "none", f"never seen here before{trouble}")] if trouble else []
-    message = f"{seen.known.size} records were seen here before: {_SAID[seen.comparison]}{trouble}"
+    message = f"{seen.known.size} records were seen here before: {_SAID[seen.comparison]}"
+    if seen.common is not None:
+        what = "it is the head" if seen.common == now else "it continues the one"
+        message += f"; {what} of {seen.common.size} records that was seen before that"
+    message += trouble
     if seen.comparison in {"same", "grown"}:
         facts = [AnchorFact("memory", "holds", message)]
         if seen.contradicted and seen.kept is not None:
@@ -239,8 +258,21 @@ def _witnessed(
 
 
 def _key(named: str) -> VerifierKey:
-    """Read a key that was given as text, or as a file that holds the text in one line."""
-    if "+" not in named and Path(named).is_file():
+    """Read a key that was given as text, as a file that holds it, or as that of `keys new`."""
+    if not Path(named).is_file() and not key_path(named).with_suffix(PUBLIC_SUFFIX).is_file():
+        return parse_vkey(named)
+    if Path(named).is_file():
         with Path(named).open("rb") as file:
-            named = file.read(1024).decode("ascii", "replace").strip()
-    return parse_vkey(named)
+            text = file.read(_KEY_FILE_MAX).decode("ascii", "replace").strip()
+        if _PEM not in text:
+            return parse_vkey(text)
+    role, name, public = read_public(named)
+    if role == "attestation":
+        raise UsageError("this is a key for statements", where=named, hint="--key takes those")
+    if not name:
+        raise UsageError(
+            "the file does not say what the key is called, so nothing names its signatures",
+            where=named,
+            hint="give its note key: `ritornello keys list` shows it",
+        )
+    return VerifierKey(name, public.raw())

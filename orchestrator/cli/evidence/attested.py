@@ -31,8 +31,10 @@ from attestations.statements.provenance import (
     resources_of,
 )
 from attestations.statements.statement import Statement, Subject
-from orchestrator.cli.evidence.erasures import erasures_here
+from orchestrator.cli.evidence.erasures import erasures_here, erasures_proved
+from replay.bundle.manifest import ORIGIN_PREFIX
 from replay.bundle.reader import BundleReader
+from replay.erasure.standing import Erasure
 from replay.errors import IntegrityError, NotFoundError, UsageError
 from replay.events.digest import content_hash
 from replay.forensics.explain_code import recorded_code
@@ -111,18 +113,28 @@ def attestable_run(named: str, workspace: Path, now_us: int) -> Attestable:
         store.close()
 
 
-def erasure_statements(found: Attestable, workspace: Path, now_us: int) -> tuple[Statement, ...]:
-    """Say what was erased of a run of the workspace, by whose authority: a statement for each time.
+def erasure_statements(
+    found: Attestable, named: str, workspace: Path, now_us: int
+) -> tuple[Statement, ...]:
+    """Say what was erased of a run, by whose authority: a statement for each time.
+
+    Of a bundle it says what the workspace records in it prove to stand in their log.
 
     Raises:
-        UsageError: nothing was, or the run is not one of the workspace.
+        UsageError: nothing was.
     """
-    place = Workspace.open(workspace, create=False)
-    erasures = erasures_here(place, found.run) if found.run else ()
-    head = WorkspaceLog(place.path).head()
-    if not erasures or head is None or found.checkpoint is None:
+    proved: tuple[tuple[Checkpoint, Erasure], ...] = ()
+    if Path(named).suffix == BUNDLE_SUFFIX:
+        with BundleReader.open(Path(named)) as reader:
+            proved = erasures_proved(reader)
+    elif found.run:
+        place = Workspace.open(workspace, create=False)
+        head = WorkspaceLog(place.path).head()
+        if head is not None:
+            proved = tuple((head, each) for each in erasures_here(place, found.run))
+    if not proved or found.checkpoint is None:
         raise UsageError(
-            "this workspace's log names no erasure of it", hint="leave out --predicate erasure"
+            "no workspace record names an erasure of it", hint="leave out --predicate erasure"
         )
     subject = Subject.of(found.checkpoint.origin, found.checkpoint.body())
     return tuple(
@@ -135,11 +147,11 @@ def erasure_statements(found: Attestable, workspace: Path, now_us: int) -> tuple
                 events=each.events,
                 parts=len(each.parts),
                 reason=each.reason,
-                run=found.run,
+                run=found.checkpoint.origin.removeprefix(ORIGIN_PREFIX),
                 workspace=CheckpointClaim.of(head),
             ),
         )
-        for each in erasures
+        for head, each in proved
     )
 
 

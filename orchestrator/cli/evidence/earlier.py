@@ -1,80 +1,208 @@
-"""Whether what a revoked key signed was signed before, by the workspace's log and on others' word.
+"""Whether what a revoked key signed was signed before, by a workspace's log and on others' word.
 
 The one invariant: a place in a log that its keeper can write anew is worth nothing by itself. It
-counts where a head of that log from between the signing and the revocation lies elsewhere, in a pin
-or in this verifier's memory, and the log at hand continues that head.
+counts where a head of that very log from between the signing and the revocation lies elsewhere: in
+a pin, in this verifier's memory, or under the names of witnesses. The log is one of the workspace
+at hand, or the part of one that came with a bundle and proves where its records stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import TypeAlias
+from typing import Final
 
+import msgspec
+
+from attestations.admission.facts import Seen
 from attestations.anchors import HeadMemory, compare
-from attestations.keys.revocation import Place, Sighting, still_counts
+from attestations.checkpoints import checked_signatures
+from attestations.keys.revocation import Place, Sighting, is_earlier
 from attestations.keys.trust import read_trust
 from orchestrator.cli.evidence.anchoring import Anchors
-from orchestrator.cli.evidence.heads import Head, workspace_head
+from orchestrator.cli.evidence.heads import workspace_head
 from orchestrator.cli.key_verbs.user_places import trust_file
-from replay.events.workspace_kinds import StatementSigned
+from replay.errors import IntegrityError
+from replay.events.workspace_kinds import (
+    RunClosed,
+    RunResumed,
+    StatementSigned,
+    WorkspacePayload,
+    decode_workspace_payload,
+)
+from replay.log.excerpt import Excerpt
 from replay.log.workspace import Workspace
 from replay.log.workspace_log import WorkspaceLog, payloads_of
 from replay.tree import Checkpoint
 
-__all__ = ["EarlierSigning", "earlier_signing", "never"]
-
-EarlierSigning: TypeAlias = Callable[[str, str], bool]
-"""Of a key id and the digest of a payload: whether it counts although the key is revoked."""
+__all__ = ["NEVER", "Earlier", "Logged", "logged_here", "logged_in"]
 
 
-def never(_keyid: str, _payload: str) -> bool:
-    """Nothing counts: a bundle does not say where in a log its statements were signed."""
-    return False
+class Logged(msgspec.Struct, frozen=True, kw_only=True):
+    """What one log says about a run, and which of the log's heads somebody else saw.
+
+    Attributes:
+        signed: where it stands that a key (id) signed a statement (digest of the payload).
+        heads: where it stands that the run, which was recorded there, had a head (size, hex root).
+        sightings: heads of this very log that others saw.
+    """
+
+    signed: dict[tuple[str, str], Place]
+    heads: dict[tuple[int, str], Place]
+    sightings: tuple[Sighting, ...]
 
 
-def earlier_signing(place: Workspace, run: str, anchors: Anchors) -> EarlierSigning:
-    """Return what tells it for one run of a workspace; the log is read when it is first asked.
+class Earlier:
+    """What logs and others say of when the statements about a run were signed.
+
+    Args:
+        logs: gives the logs; called when it is first asked.
+    """
+
+    def __init__(self, logs: Callable[[], Iterable[Logged]]) -> None:
+        @cache
+        def known() -> tuple[Logged, ...]:
+            return tuple(logs())
+
+        self._logs = known
+
+    def statement(self, keyid: str, payload: str) -> bool:
+        """Return whether a statement counts although its key is revoked.
+
+        Args:
+            keyid: of the key that signed it.
+            payload: hex SHA-256 that names the statement.
+        """
+        return self._counts(keyid, lambda log: log.signed.get((keyid, payload)))
+
+    def checkpoint(self, keyid: str, head: Checkpoint) -> bool:
+        """Return whether a key's signature under a run's head counts although it is revoked.
+
+        Where the log had that head before, and others saw the log, the head is none of a thief's.
+        """
+        named = (head.size, head.root.hex())
+        return self._counts(keyid, lambda log: log.heads.get(named))
+
+    def pinned(self, head: Checkpoint, pin: Checkpoint) -> bool:
+        """Return whether a head of another log pins one of a run: the run's stands in that log."""
+        for log in self._logs():
+            place = log.heads.get((head.size, head.root.hex()))
+            by = Sighting(by="pinned", origin=pin.origin, size=pin.size)
+            if place is not None and by in log.sightings and place.size <= pin.size:
+                return True
+        return False
+
+    def seen(self, keyid: str, payload: str) -> tuple[Seen, ...]:
+        """Return who saw, at which sizes of a log, that a key had signed a statement."""
+        found = {
+            (by.by, by.origin, by.size): None
+            for log in self._logs()
+            if (place := log.signed.get((keyid, payload))) is not None
+            for by in log.sightings
+            if by.origin == place.origin and by.size >= place.size
+        }
+        return tuple(Seen(how=how, workspace=origin, size=size) for how, origin, size in found)
+
+    def _counts(self, keyid: str, place_in: Callable[[Logged], Place | None]) -> bool:
+        # A place and a sighting of it are of one log: two may share a name, and one is forged.
+        revoked = [each for each in read_trust(trust_file()).revoked if each.keyid == keyid]
+        return all(
+            any(is_earlier(place_in(log), each, log.sightings) for log in self._logs())
+            for each in revoked
+        )
+
+
+NEVER: Final = Earlier(tuple)
+"""Nothing counts: no log says anything."""
+
+
+def logged_here(place: Workspace, run: str, anchors: Anchors) -> Iterator[Logged]:
+    """Yield what the log of a workspace says of one of its runs, if that log holds.
 
     Args:
         place: the workspace.
         run: the run's id.
         anchors: heads of the workspace's log, among others.
     """
+    found = place.verify()
+    head = workspace_head(place, found) if found.integrity == "ok" else None
+    if head is None:
+        return
+    said = (
+        (header.seq, payload)
+        for header, payload in payloads_of(WorkspaceLog(place.path).entries()[0])
+    )
+    now = head.checkpoint
+    yield _logged(
+        now.origin,
+        run,
+        said,
+        (
+            Sighting(by="pinned", origin=now.origin, size=each.size)
+            for each in _elsewhere(anchors, now.origin)
+            if compare(now, each, head.prefix_root) in {"same", "grown"}
+        ),
+    )
 
-    @cache
-    def known() -> tuple[dict[tuple[str, str], Place], tuple[Sighting, ...]]:
-        found = place.verify()
-        head = workspace_head(place, found) if found.integrity == "ok" else None
-        if head is None:
-            return {}, ()
-        origin = head.checkpoint.origin
-        places: dict[tuple[str, str], Place] = {}
-        for header, said in payloads_of(WorkspaceLog(place.path).entries()[0]):
-            if isinstance(said, StatementSigned) and said.run == run:
-                signed = Place(origin=origin, size=header.seq + 1)
-                places.setdefault((said.key, said.payload), signed)
-        return places, tuple(
-            Sighting(by="pinned", origin=origin, size=each.size)
-            for each in _elsewhere(anchors, origin)
-            if _continues(head, each)
-        )
 
-    def counts(keyid: str, payload: str) -> bool:
-        places, sightings = known()
-        revoked = read_trust(trust_file()).revoked
-        return still_counts(keyid, places.get((keyid, payload)), revoked, sightings)
+def logged_in(excerpts: Iterable[Excerpt], run: str, anchors: Anchors) -> Iterator[Logged]:
+    """Yield what logs say of a run in the excerpts that came with it, which were checked.
 
-    return counts
+    An excerpt proves few heads of its log: only what lies elsewhere of just those counts.
+    """
+    for excerpt in excerpts:
+        origin, heads = excerpt.checkpoint.origin, excerpt.heads()
+        sizes = [
+            each.size for each in _elsewhere(anchors, origin) if heads.get(each.size) == each.root
+        ]
+        sightings = [Sighting(by="pinned", origin=origin, size=size) for size in sizes]
+        if _witnessed(excerpt, anchors):
+            size = excerpt.checkpoint.size
+            sightings.append(Sighting(by="witnessed", origin=origin, size=size))
+        yield _logged(origin, run, _said_in(excerpt), sightings)
+
+
+def _said_in(excerpt: Excerpt) -> Iterator[tuple[int, WorkspacePayload]]:
+    for record in excerpt.records:
+        data = record.payload()
+        if data is None:
+            continue  # erased
+        try:
+            yield record.header.seq, decode_workspace_payload(data, record.header.seq)
+        except IntegrityError:
+            continue  # of a later version: it says nothing here
+
+
+def _logged(
+    origin: str,
+    run: str,
+    said: Iterable[tuple[int, WorkspacePayload | None]],
+    sightings: Iterable[Sighting],
+) -> Logged:
+    signed: dict[tuple[str, str], Place] = {}
+    heads: dict[tuple[int, str], Place] = {}
+    for seq, payload in said:
+        place = Place(origin=origin, size=seq + 1)
+        if isinstance(payload, StatementSigned) and payload.run == run:
+            signed.setdefault((payload.key, payload.payload), place)
+        elif isinstance(payload, RunClosed | RunResumed) and payload.run == run:
+            # Not what came in, and went out again: others made that.
+            heads.setdefault((payload.size, payload.root), place)
+    return Logged(signed=signed, heads=heads, sightings=tuple(sightings))
 
 
 def _elsewhere(anchors: Anchors, origin: str) -> Iterator[Checkpoint]:
     """Yield the heads of a log that lie outside of it."""
     yield from (pin for _, pin in anchors.pins if pin.origin == origin)
-    seen = None if anchors.memory is None else HeadMemory(anchors.memory).known(origin)
-    if seen is not None:
-        yield seen
+    if anchors.memory is not None:
+        yield from HeadMemory(anchors.memory).heads(origin)
 
 
-def _continues(head: Head, known: Checkpoint) -> bool:
-    return compare(head.checkpoint, known, head.prefix_root) in {"same", "grown"}
+def _witnessed(excerpt: Excerpt, anchors: Anchors) -> bool:
+    """Return whether as many witnesses as are named put their names under an excerpt's head."""
+    if not anchors.witnesses:
+        return False
+    checked = checked_signatures(excerpt.checkpoint.body(), excerpt.signatures, anchors.witnesses)
+    good = {(each.name, each.key_id) for each in checked if each.outcome == "good"}
+    keys = {key.public_key for key in anchors.witnesses if (key.name, key.key_id.hex()) in good}
+    return len(keys) >= anchors.threshold > 0

@@ -12,9 +12,11 @@ from replay.erasure.standing import Erasure, standing_of
 from replay.errors import IntegrityError
 from replay.events.header import Header
 from replay.events.workspace_kinds import WorkspacePayload, decode_workspace_payload
+from replay.log.excerpt import Excerpt
 from replay.log.workspace import Workspace
+from replay.tree import Checkpoint
 
-__all__ = ["erasure_fields", "erasure_lines", "erasures_here", "erasures_in"]
+__all__ = ["erasure_fields", "erasure_lines", "erasures_here", "erasures_in", "erasures_proved"]
 
 _SHOWN_MAX = 200
 
@@ -29,14 +31,23 @@ def erasures_here(place: Workspace, run: str) -> tuple[Erasure, ...]:
 
 def erasures_in(reader: BundleReader) -> tuple[Erasure, ...]:
     """Return what the workspace records in a bundle say."""
-    found: list[tuple[Header, WorkspacePayload | None]] = []
-    for excerpt in reader.excerpts():
-        for record in excerpt.records:
-            data = record.payload()
-            if record.header.kind == "RunErased" and data is not None:
-                payload = decode_workspace_payload(data, record.header.seq)
-                found.append((record.header, payload))
-    return standing_of(found, reader.run_id).erasures
+    return tuple(erasure for _, erasure in erasures_proved(reader))
+
+
+def erasures_proved(reader: BundleReader) -> tuple[tuple[Checkpoint, Erasure], ...]:
+    """Return the same, each with the head of the workspace's log under which its record stands."""
+    return tuple(
+        (excerpt.checkpoint, erasure)
+        for excerpt in reader.excerpts()
+        for erasure in standing_of(_said(excerpt), reader.run_id).erasures
+    )
+
+
+def _said(excerpt: Excerpt) -> Iterator[tuple[Header, WorkspacePayload | None]]:
+    for record in excerpt.records:
+        data = record.payload()
+        if record.header.kind == "RunErased" and data is not None:
+            yield record.header, decode_workspace_payload(data, record.header.seq)
 
 
 def erasure_fields(erasures: Sequence[Erasure], erased: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from attestations.anchors import compare
-from attestations.verdicts.facts import SignatureFact
+from attestations.verdicts.facts import AnchorFact, SignatureFact
 from orchestrator.cli.evidence.anchoring import Anchors
 from orchestrator.cli.evidence.authenticity import note_facts
 from orchestrator.cli.exit_codes import ExitCode
@@ -19,7 +19,14 @@ from replay.bundle.proof import PROOF_SIZE_MAX, PROOF_SUFFIX, EventProof, read_p
 from replay.errors import NotFoundError, ProofError
 from replay.events.digest import content_hash
 
-__all__ = ["NOT_PROVED", "is_proof", "proof_fields", "verify_proof"]
+__all__ = [
+    "NOT_PROVED",
+    "ProofAmong",
+    "is_proof",
+    "proof_fields",
+    "verify_proof",
+    "verify_proof_among",
+]
 
 #: What nobody may read into a proof that holds.
 NOT_PROVED: Final = (
@@ -55,6 +62,24 @@ class _Standing(msgspec.Struct, frozen=True, kw_only=True):
     unmet: tuple[str, ...]
 
 
+class ProofAmong(msgspec.Struct, frozen=True, kw_only=True):
+    """What a proof among others came to.
+
+    Attributes:
+        line: the same in a line.
+        fields: for a report.
+        unmet: options that named what does not hold.
+        code: the exit code.
+        anchors: the pins that it holds.
+    """
+
+    line: str
+    fields: dict[str, object]
+    unmet: tuple[str, ...]
+    code: ExitCode
+    anchors: tuple[AnchorFact, ...]
+
+
 def verify_proof(name: str, anchors: Anchors, *, as_json: bool) -> int:
     """Check the proof of an event and say what it shows.
 
@@ -67,13 +92,8 @@ def verify_proof(name: str, anchors: Anchors, *, as_json: bool) -> int:
         NotFoundError: there is no such file.
         ProofError: it does not hold.
     """
-    path = Path(name)
-    if not path.is_file():
-        raise NotFoundError("no such proof", where=name)
-    with path.open("rb") as file:
-        data = file.read(PROOF_SIZE_MAX + 1)
     try:
-        proof = read_proof(data)
+        proof = _read(name)
     except ProofError as error:
         if not as_json:
             raise
@@ -82,16 +102,51 @@ def verify_proof(name: str, anchors: Anchors, *, as_json: bool) -> int:
         return ExitCode.DAMAGED
     standing = _standing(proof, anchors)
     if as_json:
-        about = {
-            "authenticity": standing.authenticity,
-            "anchoring": standing.anchoring,
-            "unmet": standing.unmet,
-        }
-        emit_json("verify", {"subject": "proof", "findings": [], **proof_fields(proof), **about})
+        emit_json("verify", {"subject": "proof", **_fields(proof, standing)})
     else:
         for line in _lines(proof, standing):
             emit(line)
     return standing.code
+
+
+def verify_proof_among(name: str, anchors: Anchors) -> ProofAmong:
+    """Check the proof of an event among other things to check; each pin is about one of them.
+
+    Raises:
+        NotFoundError: there is no such file.
+        ProofError: it does not hold.
+    """
+    proof = _read(name)
+    at = proof.checkpoint.origin, proof.checkpoint.size
+    own = tuple(each for each in anchors.pins if (each[1].origin, each[1].size) == at)
+    standing = _standing(proof, msgspec.structs.replace(anchors, pins=own))
+    pinned = standing.anchoring == "pinned"
+    line = f"integrity ok, event {proof.header.seq} of {proof.checkpoint.size}"
+    return ProofAmong(
+        line=f"{line}, {standing.authenticity}, {standing.anchoring}",
+        fields={"kind_of_file": "proof", **_fields(proof, standing)},
+        unmet=standing.unmet,
+        code=standing.code,
+        anchors=tuple(AnchorFact("pin", "holds", "it is this head", f) for f, _ in own if pinned),
+    )
+
+
+def _fields(proof: EventProof, standing: _Standing) -> dict[str, object]:
+    return {
+        "findings": [],
+        **proof_fields(proof),
+        "authenticity": standing.authenticity,
+        "anchoring": standing.anchoring,
+        "unmet": standing.unmet,
+    }
+
+
+def _read(name: str) -> EventProof:
+    path = Path(name)
+    if not path.is_file():
+        raise NotFoundError("no such proof", where=name)
+    with path.open("rb") as file:
+        return read_proof(file.read(PROOF_SIZE_MAX + 1))
 
 
 def _standing(proof: EventProof, anchors: Anchors) -> _Standing:

@@ -6,24 +6,34 @@ named nor trusted, is no evidence, however well it is signed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import msgspec
 
-from attestations.statements.envelope import ENVELOPE_SIZE_MAX
+from attestations.errors import EnvelopeError
+from attestations.statements.envelope import ENVELOPE_SIZE_MAX, read_lines
 from attestations.statements.run_evidence import check_receipts
 from attestations.verdicts import SignatureFact
-from orchestrator.cli.evidence.earlier import EarlierSigning, never
+from orchestrator.cli.evidence.earlier import NEVER, Earlier
 from orchestrator.cli.key_verbs.listing import read_public
 from orchestrator.cli.key_verbs.trusted_keys import NamedKey, statement_keys
 from replay.errors import NotFoundError, UsageError
 from replay.tree import Checkpoint
 
-__all__ = ["Receipts", "read_receipts"]
+__all__ = ["Admits", "Receipts", "read_receipts"]
 
 _OVER = "verified replay"
 _BEFORE = "before its key was revoked, as a head of the log that lies elsewhere shows"
+
+
+Admits: TypeAlias = Callable[[bytes, Checkpoint, Earlier], str]
+"""Says of a verified receipt of a run why policies do not let it count; empty where they do."""
+
+
+def _any(_envelope: bytes, _checkpoint: Checkpoint, _earlier: Earlier) -> str:
+    return ""
 
 
 class Receipts(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +42,14 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         files: name and bytes of each file of receipts.
         keys: keys for statements, beside those that are trusted anyway.
+        refusal: whether policies let a receipt count.
     """
 
     files: tuple[tuple[str, bytes], ...] = ()
     keys: tuple[NamedKey, ...] = ()
+    refusal: Admits = _any
 
-    def facts(
-        self, checkpoint: Checkpoint, earlier: EarlierSigning = never
-    ) -> tuple[SignatureFact, ...]:
+    def facts(self, checkpoint: Checkpoint, earlier: Earlier = NEVER) -> tuple[SignatureFact, ...]:
         """Say what the receipts are worth for a run.
 
         Args:
@@ -55,13 +65,21 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
         facts: list[SignatureFact] = []
         for file, data in self.files:
             pairs = zip(
+                _lines(data),
                 check_receipts(data, keys, checkpoint),
                 check_receipts(data, revoked, checkpoint),
                 strict=True,
             )
-            for found, before in pairs:
+            for line, found, before in pairs:
+                signer = ", ".join(known[each].name for each in (*found.signers, *before.signers))
+                signed = "signed" in {found.verdict, before.verdict}
+                if signed and (why := self.refusal(line, checkpoint, earlier)):
+                    facts.append(SignatureFact(signer, "unknown", _OVER, f"{file}: {why}"))
+                    continue
                 if found.verdict == "untrusted" and before.verdict == "signed":
-                    counts = tuple(key for key in before.signers if earlier(key, before.identity))
+                    counts = tuple(
+                        key for key in before.signers if earlier.statement(key, before.identity)
+                    )
                     if counts:
                         facts += [
                             SignatureFact(known[key].name, "good", _OVER, _BEFORE, key)
@@ -79,7 +97,10 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
                 if found.verdict == "untrusted":
                     facts.append(SignatureFact(signer, "unknown", _OVER, said))
                 else:
-                    facts.append(SignatureFact(signer, "bad", _OVER, said))
+                    outcome: Literal["other", "bad"] = (
+                        "other" if found.reason == "subject" else "bad"
+                    )
+                    facts.append(SignatureFact(signer, outcome, _OVER, said))
         return tuple(facts)
 
     def unmet(self, facts: Iterable[SignatureFact]) -> list[str]:
@@ -94,7 +115,7 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
         return missing
 
 
-def read_receipts(files: Sequence[Path], keys: Sequence[str]) -> Receipts:
+def read_receipts(files: Sequence[Path], keys: Sequence[str], refusal: Admits = _any) -> Receipts:
     """Read what was named.
 
     Raises:
@@ -105,7 +126,16 @@ def read_receipts(files: Sequence[Path], keys: Sequence[str]) -> Receipts:
     return Receipts(
         files=tuple((str(path), _read(path)) for path in files),
         keys=tuple(_key(each) for each in keys),
+        refusal=refusal,
     )
+
+
+def _lines(data: bytes) -> tuple[bytes, ...]:
+    """Return the envelopes of a file, as `check_receipts` counts them."""
+    try:
+        return read_lines(data)
+    except EnvelopeError:
+        return (data,)
 
 
 def _key(named: str) -> NamedKey:

@@ -7,7 +7,8 @@ checked without the database: it is imported only for a run of the workspace.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -24,10 +25,10 @@ from attestations.verdicts import (
     WitnessFact,
     judge,
 )
-from orchestrator.cli.evidence.anchoring import Anchors, anchor_facts
+from orchestrator.cli.evidence.anchoring import Anchors, anchor_facts, seen_before
 from orchestrator.cli.evidence.authenticity import note_facts, statement_facts
 from orchestrator.cli.evidence.beside import beside_fields, beside_lines
-from orchestrator.cli.evidence.earlier import EarlierSigning, earlier_signing, never
+from orchestrator.cli.evidence.earlier import NEVER, Earlier, Logged, logged_here, logged_in
 from orchestrator.cli.evidence.erasures import (
     erasure_fields,
     erasure_lines,
@@ -39,14 +40,17 @@ from orchestrator.cli.evidence.kept_time_stamps import kept_time_stamps
 from orchestrator.cli.evidence.keyless_trust import KeylessTrust, keyless_facts
 from orchestrator.cli.evidence.receipt_evidence import Receipts
 from orchestrator.cli.evidence.uncaptured import GapReader
+from orchestrator.cli.terminal import inert
 from replay.bundle.attached import read_attached
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.bundle.statements import TIME_STAMP, Statement
 from replay.errors import IntegrityError, NotFoundError
+from replay.log.excerpt import Excerpt
 from replay.log.fsck import Holes, RunCheck, check
 from replay.log.head import origin_of, read_head
 from replay.log.record_check import Finding as Problem
+from replay.log.seeming import seeming
 from replay.log.workspace import Workspace, WorkspaceCheck
 from replay.tree import Checkpoint, NoteSignature
 
@@ -108,7 +112,15 @@ def verify_run(name: str, workspace: Path, demands: Demands) -> Verified:
         NotFoundError: it is not there.
     """
     if Path(name).suffix != BUNDLE_SUFFIX:
-        place = Workspace.open(workspace, create=False)
+        try:
+            place = Workspace.open(workspace, create=False)
+        except NotFoundError:
+            there = seeming(Path(name))
+            if there is None:
+                raise
+            raise NotFoundError(
+                f"{name!r} is no run: it seems to be {there[0]}", hint=there[1]
+            ) from None
         return verify_stored(place, place.run_directory(name), demands)
     if not Path(name).is_file():
         raise NotFoundError("no such bundle", where=name)
@@ -133,6 +145,7 @@ def verify_stored(place: Workspace, directory: Path, demands: Demands) -> Verifi
         checked = check(watched, head=head)
         signatures: tuple[NoteSignature, ...] = ()
         statements: tuple[Statement, ...] = ()
+        excerpts: tuple[Excerpt, ...] = ()
         origin = origin_of(checked.run or directory.name)
         now = Checkpoint(origin, checked.events, bytes.fromhex(checked.root))
         if checked.integrity == "ok":
@@ -140,9 +153,14 @@ def verify_stored(place: Workspace, directory: Path, demands: Demands) -> Verifi
             if attached is not None:
                 unchanged = attached.manifest.root == checked.root
                 signatures = attached.signatures if unchanged else ()
-                statements = attached.statements
+                statements, excerpts = attached.statements, attached.excerpts
             statements = (*statements, *kept_time_stamps(directory, now))
-        earlier = earlier_signing(place, directory.name, demands.anchors)
+
+        def logs() -> Iterator[Logged]:
+            yield from logged_here(place, directory.name, demands.anchors)
+            yield from logged_in(excerpts, directory.name, demands.anchors)
+
+        earlier = Earlier(logs)
         found = _concluded(watched, checked, now, signatures, statements, demands, earlier)
         erasures, erased = erasures_here(place, directory.name), checked.holes.erased
         return msgspec.structs.replace(
@@ -156,13 +174,17 @@ def verify_stored(place: Workspace, directory: Path, demands: Demands) -> Verifi
 
 def verify_workspace(place: Workspace, demands: Demands) -> tuple[WorkspaceCheck, Verified]:
     """Verify the log of the workspace: its records, and its head against those seen before."""
+    begun = None
+    with contextlib.suppress(IntegrityError):  # a damaged head is a finding below
+        head_now = read_head(place.path)  # before the records are read: others append to them
+        begun = None if head_now is None else seen_before(demands.anchors, head_now.origin)
     found = place.verify()
     anchors: tuple[AnchorFact, ...] = ()
     witnesses: tuple[WitnessFact, ...] = ()
     head = workspace_head(place, found) if found.integrity == "ok" else None
     if head is not None:
         anchors, witnesses = anchor_facts(
-            demands.anchors, head.checkpoint, (), (), head.prefix_root
+            demands.anchors, head.checkpoint, (), (), head.prefix_root, begun
         )
     facts = Facts(
         problems=_findings(found.findings),
@@ -186,6 +208,7 @@ def _of_bundle(reader: BundleReader, demands: Demands) -> Verified:
         reader.signatures,
         tuple(reader.statements()),
         demands,
+        Earlier(lambda: logged_in(reader.excerpts(), reader.run_id, demands.anchors)),
     )
     erasures, erased = erasures_in(reader), checked.holes.erased
     return msgspec.structs.replace(
@@ -206,7 +229,7 @@ def _concluded(
     signatures: Sequence[NoteSignature],
     statements: Sequence[Statement],
     demands: Demands,
-    earlier: EarlierSigning = never,
+    earlier: Earlier = NEVER,
 ) -> Verified:
     """Conclude from a finished check; `now` is computed from, or was compared with, its records."""
     anchors: tuple[AnchorFact, ...] = ()
@@ -216,8 +239,10 @@ def _concluded(
         given = demands.anchors
         keyless, signed_times = keyless_facts(now, statements, demands.keyless)
         signed = (
-            *note_facts(now, signatures, given.log_keys, given.witnesses),
-            *statement_facts(now, statements, demands.receipts.keys, earlier),
+            *note_facts(now, signatures, given.log_keys, given.witnesses, earlier),
+            *statement_facts(
+                now, statements, demands.receipts.keys, earlier, demands.receipts.refusal
+            ),
             *demands.receipts.facts(now, earlier),
             *keyless,
         )
@@ -225,7 +250,7 @@ def _concluded(
         anchors, witnesses = anchor_facts(
             given, now, signatures, stamps, prefix_root_of(watched.reader)
         )
-        anchors = (*anchors, *signed_times)
+        anchors = (*_with_logs(anchors, now, given, earlier), *signed_times)
     facts = Facts(
         problems=_findings(checked.findings),
         omitted=checked.omitted,
@@ -239,6 +264,20 @@ def _concluded(
         threshold=demands.anchors.threshold,
     )
     return msgspec.structs.replace(_judged(facts, demands), run=checked)
+
+
+def _with_logs(
+    facts: Iterable[AnchorFact], now: Checkpoint, given: Anchors, earlier: Earlier
+) -> Iterator[AnchorFact]:
+    """Yield the anchors, with pins of a workspace's log that holds the head of this run."""
+    pins = dict(given.pins)
+    for fact in facts:
+        pin = pins.get(fact.source) if fact.outcome == "none" else None
+        if fact.kind == "pin" and pin is not None and earlier.pinned(now, pin):
+            message = f"{inert(fact.source)} pins {pin.size} records of a log that holds this head"
+            yield AnchorFact("pin", "holds", message, fact.source)
+        else:
+            yield fact
 
 
 def _judged(facts: Facts, demands: Demands) -> Verified:
@@ -257,6 +296,7 @@ def _judged(facts: Facts, demands: Demands) -> Verified:
 
 def _unreadable(error: IntegrityError, demands: Demands, identity: str | None = None) -> Verified:
     where = f" ({error.where})" if error.where else ""
+    where += f"; {error.hint}" if error.hint else ""
     problem = Problem(code=error.code, seq=None, message=error.message + where)
     checked = RunCheck(
         integrity="failed",

@@ -148,6 +148,9 @@ def read_public(named: str) -> tuple[KeyRole | None, str, PublicKey]:
             where=str(path),
             hint="`ritornello keys list` names your own",
         ) from error
+    if data.count(b"+") >= 2 and b"-----BEGIN" not in data:  # a file of a note key
+        note = parse_vkey(data.decode("ascii", "replace").strip())
+        return "log", note.name, PublicKey.from_spki(_ED25519_START + note.public_key)
     role, name, keyid = head_of(data, str(path))
     public = read_public_pem(data, str(path))
     if keyid and keyid != public.keyid:

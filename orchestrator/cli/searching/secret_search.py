@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +41,8 @@ _OVERLAP_BYTES: Final = 32 << 10
 _OF_THE_RUN: Final = ("headers/", "parts/", "refs/")
 #: How a file begins whose members are unpacked.
 _PACKED: Final = (b"PK\x03\x04", b"\x1f\x8b\x08")
+#: Places that a limit kept from being looked at, of one subject, that are named.
+_PASSED_OVER_MAX: Final = 32
 #: A planted example says so on its line.
 _ALLOWED: Final = b"ritornello-scan: allow"
 
@@ -82,6 +84,18 @@ class Search:
         self._values = [(name, value.encode()) for name, value in sorted(values.items())]
         #: Surrogates of the run that is searched; what they cover is no secret.
         self.surrogates: list[bytes] = []
+        #: What a limit kept from being looked at, in words; of the subject that is searched.
+        self.passed_over: list[str] = []
+
+    def stopped_at(self, place: str) -> Callable[[str], None]:
+        """Return what notes that a limit kept something at a place from being looked at."""
+
+        def note(why: str) -> None:
+            said = f"{place}: {why}" if place else why
+            if said not in self.passed_over and len(self.passed_over) < _PASSED_OVER_MAX:
+                self.passed_over.append(said)
+
+        return note
 
     def spans(self, data: bytes) -> Iterator[tuple[int, int, str | None]]:
         """Yield (start, stop, variable or None) of each secret in some bytes."""
@@ -151,6 +165,9 @@ def search_file(path: Path, search: Search) -> Iterator[Found]:
                     line=lines + data.count(b"\n", 0, start),
                 )
             if not base and data.startswith(_PACKED):
+                if following:
+                    why = f"what is packed behind the first {_PIECE_BYTES >> 20} MiB"
+                    search.stopped_at("")(why)
                 yield from _unpacked(str(path), data, search)
             kept = data[-_OVERLAP_BYTES:]
             base += len(data) - len(kept)
@@ -160,7 +177,7 @@ def search_file(path: Path, search: Search) -> Iterator[Found]:
 
 def _unpacked(subject: str, data: bytes, search: Search) -> Iterator[Found]:
     """Yield what stands in the members of an archive that a file is."""
-    for view in views_of(data):
+    for view in views_of(data, stopped=search.stopped_at("")):
         if not view.how:
             continue  # it was looked through as it is
         for start, stop, variable in search.spans(view.data):
@@ -219,7 +236,7 @@ def _search_decoded(
     """
     streams = RunStreams(reader)
     for piece in streams.pieces():
-        for view in views_of(piece.data):
+        for view in views_of(piece.data, stopped=search.stopped_at(f"event {piece.seq}")):
             for start, stop, variable in search.spans(view.data):
                 parts = list(piece.parts(*view.source(start, stop)))
                 events = {streams.brought_by[part] for part in parts} or {piece.seq}
@@ -250,11 +267,10 @@ def search_bundle(path: Path, reader: LogReader, search: Search) -> Iterator[Fou
         for member in members.infolist():
             if member.filename.startswith(_OF_THE_RUN):
                 continue
-            with members.open(member) as stream:
-                data = stream.read(_PIECE_BYTES)
+            data = members.read(member)  # bounded: the bundle was verified
             # A statement's payload is base64.
             seen: set[bytes] = set()
-            for view in views_of(data):
+            for view in views_of(data, stopped=search.stopped_at(member.filename)):
                 for start, stop, variable in search.spans(view.data):
                     text = view.data[start:stop]
                     if text in seen:

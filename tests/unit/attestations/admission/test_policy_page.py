@@ -51,5 +51,5 @@ def test_the_examples_of_the_page_are_what_they_show():
     policy, pins = EXAMPLES
 
     assert read_policy(policy.encode()).rules[0].threshold == 2
-    assert len(read_pins(pins.encode())) == 1
+    assert len(read_pins(pins.encode()).policies) == 1
     assert tomllib.loads(pins)["schema"] == PINS_SCHEMA

@@ -1,5 +1,6 @@
 """A verifier's memory follows a log only where it continues, and keeps what contradicts it."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -127,6 +128,81 @@ def test_a_memory_below_a_file_is_no_memory_and_says_so(tmp_path):
 
     assert (sighting.comparison, sighting.kept) == (None, None)
     assert sighting.trouble
+
+
+def test_a_shorter_log_is_told_to_be_an_old_copy_or_a_fork_between_two_earlier_heads(memory):
+    for size in (2, 4, 6, 9):
+        see(memory, LEAVES[:size])
+    forged = [*LEAVES[:3], *FORGED[:1] * 6]
+
+    copy, between, behind = see(memory, LEAVES[:4]), see(memory, LEAVES[:5]), see(memory, forged)
+    fork = see(memory, forged[:5])
+
+    assert (copy.comparison, copy.common, copy.kept.parent.name) == (
+        "shorter",
+        head(LEAVES[:4]),
+        "seen",
+    )
+    assert (between.comparison, between.common) == ("shorter", head(LEAVES[:4]))
+    assert (behind.comparison, behind.common, behind.known) == (
+        "fork",
+        head(LEAVES[:2]),
+        head(LEAVES[:4]),
+    )
+    assert (fork.comparison, fork.common, fork.known) == (
+        "fork",
+        head(LEAVES[:2]),
+        head(LEAVES[:4]),
+    )
+    assert see(memory, FORGED[:3]).common is None
+
+
+def test_all_heads_that_were_seen_are_known(memory):
+    for size in (2, 4, 6, 9):
+        see(memory, LEAVES[:size])
+    see(memory, FORGED)
+
+    assert memory.heads("ritornello/run/A") == tuple(head(LEAVES[:n]) for n in (2, 4, 6, 9))
+    assert memory.heads("ritornello/run/B") == ()
+
+
+def test_of_a_log_that_is_verified_often_few_heads_stay_spread_over_its_sizes(memory, monkeypatch):
+    monkeypatch.setattr(heads_module, "_EARLIER_MAX", 4)
+    leaves = [leaf_hash(bytes([n])) for n in range(65)]
+    for size in range(1, 66):
+        see(memory, leaves[:size])
+
+    sizes = [each.size for each in memory.heads("ritornello/run/A")]
+
+    assert (len(sizes), sizes[0], sizes[-1]) == (5, 1, 65)
+    assert max(b - a for a, b in itertools.pairwise(sizes)) <= 40
+
+
+def test_a_damaged_earlier_head_is_an_error_and_not_forgotten(memory, tmp_path):
+    see(memory, LEAVES[:5])
+    see(memory, LEAVES)
+    next((tmp_path / "state").rglob("seen/*")).write_bytes(b"x")
+
+    with pytest.raises(StateError, match="damaged"):
+        see(memory, LEAVES[:5])
+
+
+def test_what_another_verifier_saw_meanwhile_makes_no_log_too_short(memory):
+    see(memory, LEAVES[:5])
+    begun = memory.known("ritornello/run/A")
+    see(memory, LEAVES)  # meanwhile
+    now = head(LEAVES[:7])
+
+    def of(leaves, known):
+        now = head(leaves)
+        return memory.see(now, now.note(), lambda size: root_of(leaves[:size]), begun=known)
+
+    assert of(LEAVES[:7], begun).comparison == "grown"
+    assert of(LEAVES[:5], begun).comparison == "same"
+    assert memory.known("ritornello/run/A") == head(LEAVES)
+    assert of(LEAVES[:4], begun).comparison == "shorter"
+    assert of(FORGED[:7], begun).comparison == "fork"
+    assert of(LEAVES[:7], memory.known(now.origin)).comparison == "shorter"
 
 
 def test_two_verifiers_of_one_log_take_turns(memory, tmp_path):

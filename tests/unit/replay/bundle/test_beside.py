@@ -5,16 +5,20 @@ import hashlib
 import msgspec
 import pytest
 
+from attestations import standalone
 from replay.bundle import BundleReader, Statement, keep_attached, read_attached, rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE, TIME_STAMP
 from replay.errors import BundleError
 from replay.events.entry import Part
+from replay.events.workspace_kinds import RunAdmitted, RunClosed, WorkspaceCreated
 from replay.log.excerpt import excerpt_of
-from replay.tree import NoteSignature
+from replay.tree import NoteSignature, root_of, workspace_leaves
 from tests.support import second_reader
 from tests.support.bundle_forging import (
+    WorkspaceChain,
     excerpt_about,
     export,
+    head_of,
     members_of,
     small_entries,
     verify_bytes,
@@ -57,6 +61,37 @@ def test_an_excerpt_holds_the_records_about_the_run_and_the_first_one():
     for record in excerpt.records:
         record.check_place(excerpt.checkpoint)
     assert b"another" not in b"".join(record.payload() for record in excerpt.records)
+
+
+def test_a_record_of_a_decision_travels_and_every_verifier_takes_it(tmp_path):
+    entries = small_entries()
+    head = head_of(entries)
+    log = WorkspaceChain()
+    log.record(WorkspaceCreated(workspace="01JDTESTWORKSPACE0000000"))
+    log.record(
+        RunAdmitted(
+            run=RUN,
+            action="resume",
+            subject="code",
+            name="agent.py",
+            digest="",
+            verdict="allow",
+            judged="allow",
+            mode="required",
+            policies=("1" * 64,),
+            reasons=(("met", "a signer"),),
+        )
+    )
+    log.record(RunClosed(run=RUN, size=head.size, root=head.root.hex(), reason="completed"))
+    path = tmp_path / "run.ritornello"
+    export(entries, path, excerpts=[excerpt_of(log.entries, RUN)])
+
+    with BundleReader.open(path) as reader:
+        (excerpt,) = reader.excerpts()
+    assert [each.header.kind for each in excerpt.records][1:] == ["RunAdmitted", "RunClosed"]
+    assert excerpt.heads()[2] == root_of(workspace_leaves(each.raw for each in log.entries[:2]))
+    assert second_reader.holds(path)
+    assert standalone.main([str(path)]) == 0
 
 
 def test_what_the_workspace_does_later_with_other_runs_does_not_show():

@@ -1,6 +1,6 @@
 import pytest
 
-from replay.bundle.withholding import parse_withheld, select_withheld
+from replay.bundle.withholding import Decoded, parse_withheld, select_withheld
 from replay.errors import UsageError
 from replay.events.kinds import EffectReturned, EffectStarted, OutputWritten
 from tests.contract.entries import Chain, _json
@@ -112,3 +112,20 @@ def test_a_text_that_is_everywhere_takes_no_longer_than_it_has_parts():
     entries = [chain.next(), chain.record(OutputWritten(stream="stdout", marks=()), b"x")]
 
     assert len(selected("text=aaaa", entries=entries).ordinals) >= 700
+
+
+def test_parts_that_hold_a_text_once_decoded_go_and_what_nobody_can_decode_is_refused():
+    log = stored(small_entries())
+    (third,) = [entry.parts for entry in log.entries() if entry.header.seq == 3]
+    expression = parse_withheld("kind=OutputWritten|EffectReturned,text=forty")
+
+    def of(*more, **decoded):
+        known = {"forty": Decoded(**decoded)}
+        return select_withheld(log, [expression, *map(parse_withheld, more)], {}, known)
+
+    assert of(parts=frozenset(third)).ordinals == set(third)
+    opaque = {2: "its coding is one that nothing here undoes", 1: "another record's"}
+    with pytest.raises(UsageError, match="event 2: its coding") as refused:
+        of(parts=frozenset(third), unread=opaque)
+    assert "--withhold 2" in refused.value.hint
+    assert of("2", parts=frozenset(third), unread=opaque).named == {2, 3}

@@ -11,7 +11,11 @@ from urllib.parse import quote_plus
 import pytest
 
 from replay.erasure.passages import Passages
+from replay.erasure.search import search_run
 from replay.erasure.views import VIEW_BYTES_MAX, views_of
+from replay.events.kinds import OutputWritten
+from tests.contract.entries import Chain
+from tests.support.bundle_forging import stored
 
 SENTENCE = 'She said "forty-two" at 12 Café Lane — twice.'
 
@@ -115,3 +119,39 @@ def test_a_bomb_is_decoded_up_to_the_limit_only():
 @pytest.mark.parametrize("data", [b"A" * 300_000, b"PK\x03\x04" * 60_000, b"data: {" * 40_000])
 def test_what_only_looks_encoded_costs_no_more_than_its_size(data):
     assert sum(len(view.data) for view in views_of(data)) < 4 * len(data)
+
+
+def test_a_limit_that_stops_a_decoding_is_said():
+    def said(data, size_max=VIEW_BYTES_MAX):
+        stopped = []
+        for _ in views_of(data, size_max, stopped=stopped.append):
+            pass
+        return stopped
+
+    packed = gzip.compress(b"x" * 5000)
+    deep = b"deep"
+    for _ in range(7):
+        deep = gzip.compress(deep + b" " * 5000)
+
+    assert said(packed) == said(packed + zipped("more")) == []
+    assert said(packed, 100)[:1] == ["a packed member behind its first 100 bytes"]
+    assert said(deep) == ["what is packed more than 5 times"]
+    assert said(packed * 4100)[:1] == ["packed members behind the first 4096"]
+    assert any("together" in each for each in said(b'{"a":"\\n' + b"x" * 500 + b'"}', 100))
+
+
+def test_a_search_of_a_run_names_the_record_that_a_limit_hid_something_in():
+    packed = b"deep"
+    for _ in range(6):
+        packed = gzip.compress(packed + b" " * 5000)
+    chain = Chain(3)
+    entries = [
+        chain.next(),
+        chain.record(OutputWritten(stream="stdout", marks=()), packed),
+        chain.record(OutputWritten(stream="stderr", marks=()), b"plain"),
+        chain.seal(),
+    ]
+
+    found = search_run(stored(entries), Passages([SENTENCE]))
+
+    assert found.limits == ((1, "what is packed more than 5 times"),)

@@ -103,6 +103,20 @@ def test_an_ended_run_stays_ended_whatever_is_open():
     assert status_of(run).progress == "failed"
 
 
+def test_what_had_not_ended_when_its_run_did_was_stopped_with_it():
+    run = Recording()
+    idle, left, done = spawn(run), spawn(run), spawn(run)
+    start_effect(run, left)
+    end(run, done)
+    before = progress(run)
+    run.add(RunEnded())
+    run.add(RunSealed(reason="completed", events=7))
+
+    assert idle != left
+    assert before[1:] == ["pending", "waiting", "completed"]
+    assert progress(run) == ["completed", "stopped", "stopped", "completed"]
+
+
 def test_records_are_counted_by_task():
     state = status_of(conversation())
 
