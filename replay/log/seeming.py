@@ -5,6 +5,7 @@ The one invariant: it is a guess for a hint, from a name and a few bytes. Nothin
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -51,8 +52,7 @@ def seeming(path: Path) -> Seeming | None:
             return _directory(path)
         if not stat.S_ISREG(mode):
             return "no regular file", "name a file"
-        with path.open("rb") as file:
-            begin = file.read(_BEGIN_SIZE_BYTES)
+        begin = _begin(path)
     except (OSError, ValueError):
         return None
     return _file(path, begin)
@@ -61,10 +61,18 @@ def seeming(path: Path) -> Seeming | None:
 def begins_as_zip(path: Path) -> bool:
     """Return whether a file begins as a bundle does, whatever is wrong with it further on."""
     try:
-        with path.open("rb") as file:
-            return file.read(len(_ZIP)) == _ZIP
-    except OSError:
+        return _begin(path).startswith(_ZIP)
+    except (OSError, ValueError):
         return False
+
+
+def _begin(path: Path) -> bytes:
+    """Read the first bytes; nobody has to write into a pipe for that."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _BEGIN_SIZE_BYTES)
+    finally:
+        os.close(descriptor)
 
 
 def _directory(path: Path) -> Seeming:
