@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 # "full" draws anew and much, by hand: HYPOTHESIS_PROFILE=full make test.
 _BASE = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("dev", _BASE, max_examples=30)
-settings.register_profile("sample", _BASE, max_examples=30, derandomize=True)
+settings.register_profile("sample", _BASE, max_examples=20, derandomize=True)
 settings.register_profile("ci", _BASE, max_examples=100, derandomize=True)
 settings.register_profile("full", _BASE, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
