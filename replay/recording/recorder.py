@@ -255,6 +255,7 @@ class Recorder:
 
     def reading(self, reading: Reading, *, fresh: bool | None = None) -> None:
         """Record a reading, with those of the same actor before it if nothing came between."""
+        self._check_halted()
         actor, group = self.scheduler.actor(), self._group
         if (
             fresh
