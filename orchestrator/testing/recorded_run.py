@@ -17,10 +17,12 @@ from replay.bundle.writer import write_bundle
 from replay.doors.context import bound
 from replay.errors import IntegrityError, NotFoundError, UsageError
 from replay.events.kinds import RunStarted
+from replay.forensics.explain import CodeFindings, Explanation, explain
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
 from replay.log.head import origin_of, read_head
 from replay.session.api import BUNDLE_SUFFIX, entry_of
+from replay.session.extensions import roles_in_request
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 from replay.session.report import Report
@@ -147,6 +149,7 @@ def record_to(
     entry: str,
     arguments: tuple[str, ...] = (),
     failed: Path | None = None,
+    scratch: Path | None = None,
 ) -> KeptRun:
     """Run a function live, record it, and keep the run as a bundle if it did not fail.
 
@@ -156,12 +159,14 @@ def record_to(
         entry: how to find the function again.
         arguments: what else the record should say about how it was called.
         failed: a path that gets the bundle of a run that failed; dropped if not given.
+        scratch: a directory that holds the run meanwhile, and is emptied by whoever made it if this
+            process is killed; the system's, if not given.
 
     Raises:
         ReplayError: the function did what no run can record, or the record cannot be kept.
     """
     body: Body[Any] = Body(main)
-    with tempfile.TemporaryDirectory(prefix="ritornello-") as workspace:
+    with tempfile.TemporaryDirectory(prefix="ritornello-", dir=scratch) as workspace:
         recording = record_program(
             body, workspace=Path(workspace, "workspace"), entry=entry, arguments=arguments
         )
@@ -213,6 +218,14 @@ class _OpenRecording:
         body: Body[Any] = Body(main)
         report = replay_log(self._reader, body)
         return RunReplayed(report, body.error, body.value)
+
+    def explained(self, report: Report) -> Explanation | None:
+        """Return what the divergence that a replay found was; None if it found none."""
+        if report.divergence is None or report.verdict != "diverged":
+            return None
+        # A run of a function that is at hand has no note of its source.
+        code = CodeFindings(state="unknown")
+        return explain(self._reader, report.divergence, code, roles_in_request)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import pytest
 
+from orchestrator.testing.recordings.at_start import AtStart
 from orchestrator.testing.recordings.items import (
     INI_DIRECTORY,
     MODE_OPTION,
@@ -41,6 +42,7 @@ from orchestrator.testing.recordings.process import (
     CHILD_OPTION,
     ChildReporter,
     ChildTask,
+    at_start,
     child_task,
     run_in_child,
     serve,
@@ -114,6 +116,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Note what this process is before it imports anything of the project."""
+    directory = early_config.invocation_params.dir
+    early_config.stash[at_start] = AtStart.noted(directory)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """In a process that runs one test: take over the options of the session."""
     config.stash[_child] = child_task(config)
@@ -132,6 +141,8 @@ def pytest_configure(config: pytest.Config) -> None:
     directory = config.getini(INI_DIRECTORY)
     if not is_plain_name(directory):
         raise pytest.UsageError(f"ini key {INI_DIRECTORY}: {directory!r} is no plain name")
+    if at_start not in config.stash:  # we were loaded by a conftest.py
+        pytest_load_initial_conftests(config)
     config.stash[_session] = _Session()
     config.stash[_prepared] = PreparedProcesses()
     task = config.stash.get(_child, None)
@@ -304,12 +315,14 @@ def _call(item: pytest.Function, test: Any, values: dict[str, object]) -> None:
     place = place_of(item, path)
     item.user_properties.append(("ritornello.recording", place.recording))
     config = item.config
+    task = config.stash.get(_child, None)
     if step == "record":
         failed = config.rootpath / _FAILED / f"{item.path.stem}.{path.name}"
-        runs.record_test(item, test, values, path, place=place, failed=failed)
+        scratch = None if task is None else task.reports.parent
+        runs.record_test(item, test, values, path, place=place, failed=failed, scratch=scratch)
         return
     # Alone in its process, or looked at by somebody: there is nobody else to judge it.
-    is_last = config.stash.get(_child, None) is not None or config.getoption("usepdb")
+    is_last = task is not None or config.getoption("usepdb")
     if not runs.replay_test(item, test, values, path, place=place, is_last=is_last):
         item.stash[_differs] = True
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -27,7 +28,6 @@ __all__ = ["Orders", "PreparedProcess", "PreparedProcesses"]
 _OPEN_MAX: Final = 2
 _ENDING_S: Final = 10.0
 _SAID_MAX: Final = 2000
-_THREADS: Final = Path("/proc/self/task")
 #: What the exit code says of a fork in which pytest itself failed.
 _BROKEN: Final = 3
 
@@ -100,7 +100,7 @@ class PreparedProcess:
             code = self._answer().get("code")
             self._runs = None
             if self.has_ended:
-                code = self._process.wait()
+                code = self._ended()
         return f"exit code {code}\n{self._said_since(start)}".strip()
 
     def _order(self, order: Mapping[str, object]) -> None:
@@ -136,14 +136,18 @@ class PreparedProcess:
         self._process.kill()
         self._process.wait()
 
+    def _ended(self) -> int:
+        """Let it end in its own way, and end it if it does not: a thread may be left in it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_ENDING_S)
+        self._process.kill()
+        return self._process.wait()
+
     def close(self) -> None:
         """Let it end in its own way, and end it if it does not."""
         with contextlib.suppress(BrokenPipeError):
             self._orders.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_ENDING_S)
-        self._process.kill()
-        self._process.wait()
+        self._ended()
         self._answers.close()
         if self._output is not None:
             self._output.close()
@@ -196,14 +200,14 @@ class Orders:
         said: dict[str, Any] = json.loads(self._orders.readline())
         return said
 
-    def serve(self, run: Callable[[dict[str, Any]], None]) -> None:
+    def serve(self, run: Callable[[dict[str, Any]], None], may_fork: Callable[[], bool]) -> None:
         """Run each test that is ordered in a fork of this process, until there are no more.
 
         Where this process cannot be forked safely, it runs one test itself, and that was all.
         """
         self._say({"ready": True})
         for line in self._orders:
-            if not _may_fork():
+            if not may_fork():
                 self._say({"process": os.getpid()})
                 run(json.loads(line))
                 self._say({"code": 0, "ended": True})
@@ -212,8 +216,20 @@ class Orders:
             if process == 0:
                 self._run_and_exit(run, json.loads(line))
             self._say({"process": process})
+            self._stop_without_session(process)
             _, status = os.waitpid(process, 0)
             self._say({"code": os.waitstatus_to_exitcode(status)})
+
+    def _stop_without_session(self, process: int) -> None:
+        """Wait for a fork to end, and end it once there is nobody any more who ordered it."""
+        try:
+            ended = os.pidfd_open(process)
+        except OSError:  # an old kernel: it ends when its test does
+            return
+        ready, _, _ = select.select([ended, self._orders.fileno()], [], [])
+        if ended not in ready:
+            os.kill(process, signal.SIGKILL)
+        os.close(ended)
 
     def _run_and_exit(self, run: Callable[[dict[str, Any]], None], order: dict[str, Any]) -> None:
         """Run a test in the fork: what was begun before the fork, the prepared process ends."""
@@ -234,10 +250,3 @@ class Orders:
     def _say(self, answer: Mapping[str, object]) -> None:
         self._answers.write(json.dumps(answer) + "\n")
         self._answers.flush()
-
-
-def _may_fork() -> bool:
-    """Return whether a fork would have all that this process has: a fork has one thread."""
-    if sys.platform != "linux":  # macOS: system libraries do not survive a fork
-        return False
-    return sum(1 for _ in _THREADS.iterdir()) == 1

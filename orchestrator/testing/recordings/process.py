@@ -23,12 +23,23 @@ from typing import Any, Final, Literal, TypeAlias
 
 import pytest
 
+from orchestrator.testing.recordings.at_start import AtStart
 from orchestrator.testing.recordings.prepared import Orders, PreparedProcess, PreparedProcesses
 
-__all__ = ["CHILD_OPTION", "ChildReporter", "ChildTask", "child_task", "run_in_child", "serve"]
+__all__ = [
+    "CHILD_OPTION",
+    "ChildReporter",
+    "ChildTask",
+    "at_start",
+    "child_task",
+    "run_in_child",
+    "serve",
+]
 
 CHILD_OPTION: Final = "ritornello_child"
 ChildStep: TypeAlias = Literal["record", "replay"]
+#: What this process was before it imported anything of the project.
+at_start: Final = pytest.StashKey[AtStart]()
 
 #: Options of the session that say what to run, how to tell of it, or how to share it out.
 _OF_THE_SESSION: Final = frozenset(
@@ -50,6 +61,7 @@ _OF_THE_SESSION: Final = frozenset(
         "ignore_glob",
         "keyword",
         "lf",
+        "log_file",
         "markexpr",
         "maxfail",
         "maxprocesses",
@@ -167,7 +179,7 @@ def _command(item: pytest.Item, pipes: str) -> list[str]:
     arguments += [f"--import-mode={option.importmode}", f"--capture={option.capture}"]
     return [
         sys.executable,
-        *(f"-X{name}" for name in sys._xoptions if sys._xoptions[name] is True),
+        *config.stash[at_start].interpreter_options(),
         "-m",
         "pytest",
         *arguments,
@@ -219,6 +231,7 @@ def child_task(config: pytest.Config) -> ChildTask | None:
         return None
     orders = Orders(pipes)
     vars(config.option).update(orders.first()["options"])
+    config.option.log_file = os.devnull  # it would empty the session's
     # Plugins that write reports or remember failures leave that to whoever started a worker.
     worker = os.environ.get("PYTEST_XDIST_WORKER", "master")
     setattr(config, "workerinput", {"workerid": worker, "workercount": 1, "testrunuid": ""})  # noqa: B010
@@ -238,16 +251,18 @@ def serve(session: pytest.Session, task: ChildTask) -> None:
     def run(order: dict[str, Any]) -> None:
         task.take(order)
         try:
-            for item in session.items:
-                if item.nodeid == task.node:
-                    config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            found = [item for item in session.items if item.nodeid == task.node]
+            if not found:
+                sys.stderr.write(f"{task.node} is not among the tests that were collected there\n")
+            for item in found:
+                config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         except BaseException:
             capture = config.pluginmanager.getplugin("capturemanager")
             if capture is not None:
                 capture.suspend_global_capture(in_=True)
             raise
 
-    task.orders.serve(run)
+    task.orders.serve(run, config.stash[at_start].may_fork)
 
 
 class ChildReporter:

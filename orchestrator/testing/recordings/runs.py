@@ -25,6 +25,7 @@ from replay.doors.context import bound
 from replay.errors import IntegrityError, NotFoundError, ReplayError
 from replay.events.kinds import RunStarted
 from replay.files.live import LiveFiles
+from replay.files.program_files import Files
 
 __all__ = ["record_test", "recorded_hash_seed", "replay_test", "run_live"]
 
@@ -46,6 +47,7 @@ def record_test(
     *,
     place: Place,
     failed: Path,
+    scratch: Path | None,
 ) -> None:
     """Run a test live and keep the recording if it passes.
 
@@ -56,6 +58,7 @@ def record_test(
         path: the recording; one that is there is replaced.
         place: how to name both.
         failed: takes the recording of a test that fails.
+        scratch: a directory of the session that has the run meanwhile, if there is one.
 
     Raises:
         BaseException: what the test raised. The recording that was there, if any, is still there.
@@ -68,6 +71,7 @@ def record_test(
                 entry=f"{_ENTRY}{item.nodeid}",
                 arguments=tuple(_arguments(item.config.rootpath, values)),
                 failed=failed,
+                scratch=scratch,
             )
         except ReplayError as error:
             raise _failure(refused_by_engine(place, error, recording=True)) from None
@@ -115,7 +119,9 @@ def replay_test(
             if report.verdict == "identical" and replayed.error is None:
                 item.user_properties.append((_VERDICT, report.verdict))
                 return True
-            if not is_last:
+            if is_last:
+                told = recording.explained(report)
+            else:
                 # A test that was stopped half-way leaves things that complain: nobody's business.
                 del replayed
                 gc.collect()
@@ -128,7 +134,7 @@ def replay_test(
     if replayed.error is not None and report.verdict != "refused":
         item.add_report_section("call", "ritornello", f"in a replay of {place.recording}")
         raise replayed.error
-    raise _failure(differing(place, report, values))
+    raise _failure(differing(place, report, values, told))
 
 
 def recorded_hash_seed(path: Path) -> str | None:
@@ -274,7 +280,11 @@ def _settled_capture(item: pytest.Function) -> Iterator[None]:
 
 
 def _read_out(capture: pytest.CaptureFixture[Any]) -> Any:
-    context = bound()
-    if context is not None and isinstance(context.files, LiveFiles):
-        context.files.gate()
-    return type(capture).readouterr(capture)
+    context, read = bound(), type(capture).readouterr
+    files = None if context is None else context.files
+    if not isinstance(files, Files):
+        return read(capture)
+    if isinstance(files, LiveFiles):
+        files.gate()
+    # It looks at files of pytest's own, by descriptors that are others in each process.
+    return files.outside(read, capture)

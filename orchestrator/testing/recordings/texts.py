@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from replay.errors import ReplayError
+    from replay.forensics.explain import Explanation
     from replay.recording.divergence import Divergence, FieldChange
     from replay.session.report import Report
 
@@ -67,19 +68,24 @@ def refused_by_engine(test: Place, error: ReplayError, *, recording: bool) -> st
     return "\n".join(lines)
 
 
-def differing(test: Place, report: Report, values: Mapping[str, object]) -> str:
+def differing(
+    test: Place, report: Report, values: Mapping[str, object], told: Explanation | None
+) -> str:
     """Return what a test says whose replay is not identical.
 
     Args:
         test: the test.
         report: what its replay found.
         values: what its fixtures gave, by name.
+        told: of what class the divergence is, if it is one.
     """
     lines = [
         f"ritornello: {report.verdict}: the replay of {test.node} is not what was recorded",
     ]
     found = report.divergence
     if found is not None and report.verdict != "refused":
+        if told is not None:
+            lines.append(f"  {told.sort}: {_inert(told.reason, _SHOWN_MAX)}")
         lines += _divergence(found)
         lines += [f"  fixture: {_inert(hint, _SHOWN_MAX)}" for hint in suspects(found, values)]
     lines += [f"  note: {_inert(note, _SHOWN_MAX)}" for note in report.notes]

@@ -6,6 +6,7 @@ import pytest
 
 import replay
 from orchestrator.testing import NotRepeatedError, recorded
+from orchestrator.testing.recorded_run import record_to
 from replay.errors import NotFoundError, UsageError
 
 
@@ -75,3 +76,18 @@ def test_a_bundle_that_is_not_there_or_has_another_name_is_refused(tmp_path):
         recorded(lambda: 1, tmp_path / "none.ritornello", mode="none")
     with pytest.raises(UsageError, match=r"ends in \.ritornello"):
         recorded(lambda: 1, tmp_path / "none.zip")
+
+
+def test_a_run_that_is_being_recorded_lies_where_whoever_asked_for_it_clears_up(tmp_path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    kept = record_to(
+        tmp_path / "one.ritornello",
+        lambda: len(list(scratch.iterdir())),
+        entry="one",
+        scratch=scratch,
+    )
+
+    assert kept.value == 1
+    assert list(scratch.iterdir()) == []

@@ -134,6 +134,7 @@ def test_a_change_fails_with_the_place_the_field_and_the_commands(copied):
     result.stdout.fnmatch_lines(
         [
             f"ritornello: diverged: the replay of {NODE} is not what was recorded",
+            "  prompt: so the name of the field says, which is a guess",
             "  event *: expected EffectStarted, replay gave EffectStarted (changed)",
             "  replayed at *test_tides.py:* test_an_answer_has_two_words",
             "  field *",
@@ -350,6 +351,7 @@ def test_unmarked_tests_pay_nothing_and_import_nothing_of_the_engine(pytester):
                 "orchestrator",
                 "orchestrator.testing",
                 "orchestrator.testing.recordings",
+                "orchestrator.testing.recordings.at_start",
                 "orchestrator.testing.recordings.items",
                 "orchestrator.testing.recordings.modes",
                 "orchestrator.testing.recordings.names",
