@@ -117,7 +117,7 @@ class NoteError(AttestationError):
 
 
 class StateError(AttestationError):
-    """What this verifier keeps of earlier heads cannot be read, locked or written."""
+    """What somebody keeps of earlier heads cannot be read, locked or written; a pin is no pin."""
 
     code = "verifier-state"
 

@@ -16,6 +16,7 @@ import argparse
 import base64
 import hashlib
 import json
+import math
 import os
 import re
 import stat
@@ -63,6 +64,10 @@ _KNOWN_STATEMENTS: Final = (
 _END, _LOCAL, _CENTRAL = map(struct.Struct, ("<4s4H2IH", "<4s5H3I2H", "<4s6H3I5H2I"))
 _SALTS: Final = {0: (0, 16), 1: (0,), 2: (0, 16), 3: (0, 16)}  # by state (7)
 _HEX: Final = "[0-9a-f]{64}"
+#: An escape in JSON; the group is half of a pair without the other.
+_ESCAPE: Final = re.compile(
+    rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(\\u[dD][89a-fA-F]..)|\\.", re.DOTALL
+)
 #: Kinds whose records want an outcome, that give one by `answers`, and whose payload matters (12).
 _ASKING: Final = ("RequestSent", "EffectStarted")
 _ANSWERING: Final = ("ResponseEnded", "EffectReturned")
@@ -310,8 +315,8 @@ def _reached(leaf: bytes, seq: int, size: int, path: list[bytes]) -> str | None:
     return None if last else leaf.hex()
 
 
-def _integer(text: str) -> int | None:
-    return int(text) if len(text) <= 17 else None  # no rule asks for such a number
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= 17 else math.inf  # no rule asks for such a number
 
 
 def _constant(text: str) -> None:
@@ -330,9 +335,8 @@ def _object(data: bytes) -> dict[str, Any] | None:
 def _read(payload: bytes, kind: str) -> dict[str, Any]:
     """Read a payload that is looked into (7); one that is not of that form says nothing."""
     found = _object(payload) or {}
-    try:  # strings are Unicode: an escaped half of a pair is none
-        json.dumps(found if b"\\u" in payload else None, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
+    # Strings are Unicode: an escaped half of a pair is none, also where a later name hides it.
+    if found and b"\\u" in payload and any(each[1] for each in _ESCAPE.finditer(payload)):
         return {}
     return found if found.get("kind") == kind else {}
 
@@ -385,6 +389,7 @@ def _base64(text: str, least: int, most: int) -> bytes:
 
 def _note(data: bytes, member: str, log: str) -> tuple[str, int, str, list[str]]:
     """Read a checkpoint (3): the id in its origin, size, hex root, names of who signed."""
+    _must(len(data) <= _SIZES["checkpoint"], member, "a checkpoint is over the limit")
     try:
         origin, size, root, *rest, end = data.decode().split("\n", 40)
         signed = [_SIGNATURE.fullmatch(line) for line in rest[1:]]

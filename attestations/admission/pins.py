@@ -35,7 +35,7 @@ PINS_SIZE_MAX: Final = 64 << 10
 _PIN: Final = re.compile(r"(?P<file>.+)@sha256:(?P<digest>[0-9a-f]{64})", re.DOTALL)
 
 
-_File = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+_File = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"\A[^\x00]+\Z")]
 
 
 class PolicyPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 The one invariant: this takes statements away and adds none. A receipt that the policies' own rules
 about receipts deny says nothing for the bundle that it is about, whoever a rule about bundles
-names.
+names; and one that they admit says nothing for another that lies beside it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from attestations.admission.evaluation import evaluate
-from attestations.admission.facts import Artifact, Facts
+from attestations.admission.facts import Artifact, Facts, StatementFact
 from attestations.admission.layers import TrustPolicy
 from attestations.statements.predicates import REPLAY
 
@@ -33,7 +33,26 @@ def without_denied_receipts(trust: TrustPolicy, facts: Facts, now_us: int) -> Fa
         return facts
     artifact = Artifact(kind="receipt", digest=facts.artifact.digest)
     about = Facts(artifact=artifact, statements=receipts)
-    if evaluate(trust, about, now_us).judged == "allow":
-        return facts
-    rest = tuple(each for each in facts.statements if each.predicate_type != REPLAY)
-    return msgspec.structs.replace(facts, statements=rest)
+    # Enough of them as a whole, and then each that is one of those by itself.
+    enough = evaluate(trust, about, now_us).judged == "allow"
+    single = _single(trust)
+
+    def counts(each: StatementFact) -> bool:
+        alone = msgspec.structs.replace(about, statements=(each,))
+        return enough and evaluate(single, alone, now_us).judged == "allow"
+
+    kept = (each for each in facts.statements if each.predicate_type != REPLAY or counts(each))
+    return msgspec.structs.replace(facts, statements=tuple(kept))
+
+
+def _single(trust: TrustPolicy) -> TrustPolicy:
+    """Return the same policies where one signer is enough for a receipt."""
+    layers = []
+    for layer in trust.layers:
+        rules = tuple(
+            msgspec.structs.replace(rule, threshold=1) if rule.kind == "receipt" else rule
+            for rule in layer.policy.rules
+        )
+        policy = msgspec.structs.replace(layer.policy, rules=rules)
+        layers.append(msgspec.structs.replace(layer, policy=policy))
+    return msgspec.structs.replace(trust, layers=tuple(layers))

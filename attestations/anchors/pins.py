@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from attestations.anchors.comparing import compare
-from attestations.errors import NoteError
+from attestations.errors import NoteError, StateError
 from attestations.whole_files import write_whole
 from replay.errors import ProofError
 from replay.tree import Checkpoint, parse_checkpoint
@@ -25,7 +25,7 @@ def read_pin(path: Path) -> Checkpoint:
     """Read a pin.
 
     Raises:
-        NoteError: the file is not a checkpoint note.
+        StateError: the file is not a checkpoint note.
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
@@ -33,7 +33,7 @@ def read_pin(path: Path) -> Checkpoint:
     try:
         checkpoint, _ = parse_checkpoint(data)
     except ProofError as error:
-        raise NoteError(
+        raise StateError(
             f"this is not a pin: {error.message}",
             where=str(path),
             hint="`ritornello pin RUN --write FILE` writes one",
@@ -56,8 +56,8 @@ def write_pin(
         The pin that stood there before, if one did.
 
     Raises:
-        NoteError: what stands there is no pin, is one of another log, or contradicts the head;
-            nothing was written.
+        StateError: what stands there is no pin; nothing was written.
+        NoteError: it is one of another log, or contradicts the head; nothing was written.
         OSError: the file cannot be written; what stood there still does.
     """
     before = read_pin(path) if path.exists() else None

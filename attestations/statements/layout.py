@@ -14,6 +14,7 @@ Source: https://github.com/in-toto/specification/blob/v1.0/in-toto-spec.md.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -114,6 +115,10 @@ def public_key(key: LayoutKey) -> PublicKey:
 
 
 def _findings(layout: Layout) -> Iterator[str]:
+    try:
+        datetime.fromisoformat(layout.expires)
+    except ValueError:
+        yield f"the layout runs out at no time: {layout.expires}"
     if layout.inspect:
         yield "the layout has inspections: commands that would run on this machine"
     if len(layout.keys) > KEYS_MAX:

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -44,6 +44,12 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     products: dict[str, str]
 
 
+class _Digest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What names an artifact in a link; in-toto would end where another has none."""
+
+    sha256: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+
+
 class _Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Evidence of one step; no layout, which in-toto would take in its place, commands and all."""
 
@@ -51,9 +57,9 @@ class _Link(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     byproducts: dict[str, msgspec.Raw] = {}
     command: tuple[str, ...] = ()
     environment: dict[str, msgspec.Raw] = {}
-    materials: dict[str, dict[Literal["sha256"], str]]
+    materials: dict[str, _Digest]
     name: str
-    products: dict[str, dict[Literal["sha256"], str]]
+    products: dict[str, _Digest]
 
 
 def verify_release(

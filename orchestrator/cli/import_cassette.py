@@ -9,7 +9,7 @@ from typing import Final
 
 from orchestrator.cli.gate.admission import Admission
 from orchestrator.cli.terminal import counted, emit_json, inert, say
-from replay.errors import NotFoundError
+from replay.errors import HermeticError, NotFoundError
 from replay.interop.observed_run import ObservedRun, observe_cassette
 from replay.interop.vcr_cassette import CASSETTE_BYTES_MAX
 from replay.log.duckdb_store import DuckDBStore
@@ -33,12 +33,19 @@ def import_cassette(
         NotFoundError: there is no such file.
         IntegrityError: it is no cassette.
         UsageError: it was imported already.
+        HermeticError: it is no longer what was admitted.
     """
     if not file.is_file():
         raise NotFoundError("no such cassette", where=str(file))
     with file.open("rb") as opened:
         data = opened.read(CASSETTE_BYTES_MAX + 1)
     found = observe_cassette(data, name=file.name, dialects=load_dialects(), entropy=os.urandom)
+    if any(each.artifact.digest != found.digest for each in admission.decisions):
+        raise HermeticError(
+            "the cassette is no longer the one that was admitted",
+            where=str(file),
+            hint="somebody changed the file in between; nothing was imported",
+        )
     directory = _stored(found, workspace, admission)
     if as_json:
         emit_json(

@@ -129,11 +129,12 @@ def _print(seen: _Seen, status: RunStatus, spend: SpendState) -> None:
         emit(f"dialects   {inert(dialects) or '-'}")
     if seen.first is not None and seen.last is not None:
         emit(f"started    {instant(seen.first.time)}")
-        emit(f"ended      {instant(seen.last.time)}")
+        emit(f"{'ended  ' if seen.sealed else 'reached'}    {instant(seen.last.time)}")
     reason = seen.sealed.reason if seen.sealed else "open: no seal"
     emit(f"outcome    {reason}{_outcome(seen.ended)}")
     emit(f"events     {seen.events}" + (f", {seen.holes} with holes" if seen.holes else ""))
-    emit(f"status     {status.progress}")
+    # Nobody writes it now: a run that is being written is not shown.
+    emit(f"status     {status.progress}" + ("" if seen.sealed else ", when its record ends"))
     for effect in status.open_effects:
         emit(f"  waits    {inert(effect.name, _ARGUMENT_MAX)} (event {effect.seq})")
     emit("")

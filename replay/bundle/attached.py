@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from replay.bundle.excerpts import gather_excerpts, iter_excerpts
+from replay.bundle.excerpts import ExcerptChecker, gather_excerpts, iter_excerpts
 from replay.bundle.limits import MANIFEST_SIZE_MAX
 from replay.bundle.manifest import (
     MANIFEST_NAME,
@@ -83,8 +83,17 @@ def read_attached(directory: Path) -> Attached | None:
         manifest=manifest,
         signatures=parse_checkpoint(note)[1],
         statements=tuple(iter_statements(_plains(attached, manifest, "statements"))),
-        excerpts=gather_excerpts(iter_excerpts(_plains(attached, manifest, "workspace"))),
+        excerpts=gather_excerpts(_checked(attached, manifest)),
     )
+
+
+def _checked(attached: Path, manifest: Manifest) -> Iterator[tuple[Excerpt, str]]:
+    """Yield the pieces of excerpts, each checked again: the manifest beside them proves nothing."""
+    checker = ExcerptChecker(manifest.run_id)
+    for piece, member in iter_excerpts(_plains(attached, manifest, "workspace")):
+        checker.check(piece, member)
+        yield piece, member
+    checker.finish()
 
 
 def _plains(

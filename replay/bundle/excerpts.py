@@ -20,6 +20,7 @@ from replay.events.digest import payload_commitment
 from replay.events.entry import Part
 from replay.events.header import decode_header
 from replay.events.parts import check_part
+from replay.events.refs import PARTS_PER_PAYLOAD_MAX
 from replay.log.excerpt import (
     CLAIMS_OF_A_HEAD,
     WORKSPACE_ORIGIN_PREFIX,
@@ -223,8 +224,11 @@ def _take_record(cursor: Cursor) -> WorkspaceRecord:
         header = decode_header(raw)
     except IntegrityError as error:
         raise BundleError(f"workspace record: {error.message}", member=cursor.member) from None
-    # Bounded by the member: each part takes 42 bytes of it at least.
-    parts = tuple(_take_part(cursor, ordinal) for ordinal in range(cursor.u32()))
+    listed = cursor.u32()
+    if listed > PARTS_PER_PAYLOAD_MAX:
+        message = f"workspace record {header.seq} lists {listed} parts"
+        raise BundleError(message, member=cursor.member)
+    parts = tuple(_take_part(cursor, ordinal) for ordinal in range(listed))
     proof = tuple(cursor.take(HASH_SIZE_BYTES) for _ in range(cursor.take(1)[0]))
     return WorkspaceRecord(header=header, raw=raw, parts=parts, proof=proof)
 

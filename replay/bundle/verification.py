@@ -21,7 +21,7 @@ from replay.errors import BundleError, IntegrityError
 from replay.events.digest import COMMITMENT_BYTES, payload_commitment_of
 from replay.events.entry import Entry, Part, PartState
 from replay.events.parts import check_part
-from replay.log.excerpt import PAYLOAD_READ_MAX
+from replay.log.excerpt import PAYLOAD_READ_MAX, read_words
 from replay.tree.leaf import event_leaf
 from replay.tree.merkle import Frontier
 
@@ -56,16 +56,6 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     def holes(self) -> int:
         """The parts that are not there."""
         return self.erased + self.withheld + self.missing
-
-
-class _RunId(msgspec.Struct, frozen=True):
-    """The one field of the first payload that is read; a newer engine may have added others."""
-
-    kind: str
-    run: str
-
-
-_RUN_ID: Final = msgspec.json.Decoder(_RunId)
 
 
 def verify_bundle(entries: Iterable[Entry], manifest: Manifest, members: Members) -> Verified:
@@ -178,9 +168,9 @@ def _check_run_id(entry: Entry, manifest: Manifest, members: Members) -> None:
     said = None
     if entry.header.size <= PAYLOAD_READ_MAX:  # a list may name one part a million times
         payload = b"".join(piece for piece in pieces if piece is not None)
-        with suppress(msgspec.MsgspecError, UnicodeError, RecursionError):
-            said = _RUN_ID.decode(payload.decode())  # also what it skips is UTF-8
-    if said != _RunId(entry.header.kind, manifest.run_id):
+        with suppress(IntegrityError):
+            said = read_words(payload)
+    if said != (entry.header.kind, manifest.run_id):
         raise BundleError("origin names another run than its records", member=CHECKPOINT_NAME)
 
 

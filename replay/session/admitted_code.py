@@ -3,7 +3,8 @@
 The one invariant: a module of the program is compiled from bytes whose digest was admitted, read
 once. Cached bytecode, modules in archives and compiled extensions of the program's are refused,
 since nobody vouched for them. The standard library, installed distributions and the engine are not
-asked about: whoever installed them vouches for them.
+asked about: whoever installed them vouches for them. A file is theirs only where it also stands in
+their directories: a link to it from the program's has other bytecode beside it, and can be turned.
 
 What an admitted program does with text that it reads itself is its own affair.
 """
@@ -33,12 +34,17 @@ _PACKAGES: Final = ("attestations", "orchestrator", "replay")
 class AdmittedCode:
     """The source files that may run in this process.
 
+    Args:
+        digests: hex SHA-256 of each; None for any, bytecode, extensions and archives included.
+        revoked: those of files of any sort that may not.
+
     Attributes:
         refused: paths of those that were refused, in order.
     """
 
-    def __init__(self, digests: tuple[str, ...]) -> None:
-        self._digests = frozenset(digests)
+    def __init__(self, digests: tuple[str, ...] | None, revoked: tuple[str, ...] = ()) -> None:
+        self._digests = None if digests is None else frozenset(digests)
+        self._revoked = frozenset(revoked)
         names = ("stdlib", "platstdlib", "purelib", "platlib")
         places = [Path(sysconfig.get_path(name)).resolve() for name in names]
         # An interpreter of a virtual environment has its library elsewhere.
@@ -49,6 +55,7 @@ class AdmittedCode:
             for name in ("stdlib", "platstdlib")
         ]
         places += [engine_root() / name for name in _PACKAGES]
+        places += [Path(sysconfig.get_path(name)) for name in names]  # as they stand in the path
         self._places = tuple(dict.fromkeys(places))
         self.refused: list[str] = []
 
@@ -84,8 +91,20 @@ class AdmittedCode:
         Raises:
             CodeRefusedError: it was not.
         """
-        if sha256(data).hexdigest() not in self._digests:
+        digest = sha256(data).hexdigest()
+        if digest in self._revoked or (self._digests is not None and digest not in self._digests):
             self.refuse(path)
+
+    def require_whole(self, path: str) -> None:
+        """Refuse a file that is no source, unless any file may run that is not revoked.
+
+        Raises:
+            CodeRefusedError: it may not.
+        """
+        if self._digests is not None:
+            self.refuse(path)
+        if Path(path).is_file():
+            self.require(Path(path).read_bytes(), path)
 
     def refuse(self, path: str) -> None:
         """Refuse a file whatever is in it.
@@ -95,21 +114,26 @@ class AdmittedCode:
         """
         self.refused.append(path)
         raise CodeRefusedError(
-            "a policy admits only code that is vouched for, and this file is not",
+            "a policy admits only code that is vouched for, and this file is not"
+            if self._digests is not None
+            else "a policy revokes this file",
             where=path,
-            hint="sign it, or see `ritornello policy explain`",
+            hint="see `ritornello policy explain`; what a policy asks for can be added",
         )
 
     def is_library(self, path: str) -> bool:
         """Return whether a file is of the standard library, installed, or the engine's."""
-        found = Path(path).resolve()
-        return any(found.is_relative_to(place) for place in self._places)
+        stands = Path(path).absolute()
+        return ".." not in stands.parts and all(
+            any(each.is_relative_to(place) for place in self._places)
+            for each in (stands, stands.resolve())
+        )
 
     def _library_only(self, whole: Callable[..., Any]) -> Callable[..., Any]:
         def checked(loader: Any, argument: Any) -> Any:
             path = str(getattr(loader, "path", None) or getattr(loader, "archive", ""))
             if not self.is_library(path):
-                self.refuse(path)
+                self.require_whole(path)
             return whole(loader, argument)
 
         return checked
@@ -119,4 +143,4 @@ class AdmittedCode:
             origin = getattr(getattr(sys.modules[name], "__spec__", None), "origin", None)
             if not origin or origin in {"built-in", "frozen"} or self.is_library(origin):
                 continue
-            self.refuse(origin)
+            self.require_whole(origin)

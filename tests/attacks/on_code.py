@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import colorsys
 import contextlib
 import subprocess
 import sys
 from hashlib import sha256
+from importlib._bootstrap_external import _code_to_hash_pyc
+from importlib.util import cache_from_source
+from pathlib import Path
 
 from replay.errors import CodeRefusedError, IntegrityError
 from replay.session.admitted_code import AdmittedCode
@@ -88,3 +92,14 @@ def a_neighbour_that_nobody_vouched_for(place):
         found.append(_imports(place, MAIN, BESIDE))
         (place / name).unlink()
     return found
+
+
+@attempt(27, gives="refused")
+def a_link_to_a_library_with_other_bytecode_beside_it(place):
+    """What the link leads to is installed; Python would look for bytecode beside the link."""
+    (place / "beside.py").symlink_to(colorsys.__file__)
+    cached = Path(cache_from_source(str(place / "beside.py")))
+    cached.parent.mkdir()
+    planted = compile("VALUE = 9", "beside.py", "exec")
+    cached.write_bytes(_code_to_hash_pyc(planted, bytes(8), checked=False))
+    return _imports(place, MAIN, BESIDE)

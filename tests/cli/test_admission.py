@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli.gate.admission import admit_program
+from attestations.admission.evaluation import evaluate
+from attestations.admission.facts import Artifact, Facts
+from attestations.admission.layers import Layer, merge
+from attestations.admission.policy_file import read_policy
+from orchestrator.cli.gate.admission import Admission, admit_program
+from orchestrator.cli.gate.code_statements import signed_among
+from orchestrator.cli.import_cassette import import_cassette
 from replay.bundle import Statement, rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE
-from replay.errors import CodeRefusedError, IntegrityError, UsageError
+from replay.errors import CodeRefusedError, HermeticError, IntegrityError, UsageError
 from replay.events.workspace_kinds import RunAdmitted, RunImported
 from replay.log.workspace import Workspace
+from replay.session.admitted_code import AdmittedCode
 from replay.session.command_line import parse_command
 from replay.session.conditions import Conditions
 from replay.session.launcher import launch_recording, launch_replay, launch_task
@@ -200,6 +207,64 @@ def test_a_statement_beside_an_imported_file_admits_that_file(guarded, anna):
     assert admitted == tuple(sorted(sha256(each.read_bytes()).hexdigest() for each in named))
 
 
+def test_directories_nested_a_thousand_deep_are_looked_into_without_an_error(guarded, anna):
+    _signed(guarded, "agent.py", key=anna)
+    deep = [Path(f"{guarded.path}{'/a' * n}") for n in range(1, sys.getrecursionlimit() + 100)]
+    for place in deep:
+        place.mkdir()
+
+    with contextlib.chdir(guarded.path):
+        admitted = admit_program(parse_command([sys.executable, "agent.py"])).conditions.code
+
+    for place in reversed(deep):  # what clears up behind tests calls itself too
+        place.rmdir()
+    assert admitted == (sha256((guarded.path / "agent.py").read_bytes()).hexdigest(),)
+
+
+def test_what_strangers_say_of_files_is_looked_at_once_and_not_for_each_file(guarded, anna):
+    """Each of their envelopes may name a thousand files, and a project may bring many."""
+    stranger = attestation_key("stranger")
+    data = (guarded.path / "agent.py").read_bytes()
+    said = [envelope_of(data, key, name="agent.py") for key in (anna, stranger)]
+
+    policy = read_policy(guarded.policy.read_bytes())
+    trust = merge([Layer(policy=policy, digest="0" * 64, source="pinned")])
+    wrapped = b'{"dsseEnvelope":{"payload":""}}'
+
+    assert list(signed_among(trust, [*said, wrapped, b"no envelope"])) == said[:1]
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", ["beside.py", "beside.pyc", "beside.abi3.so"])
+def test_a_revoked_module_does_not_run_though_any_code_may(guarded, monkeypatch, name):
+    guarded.write("agent.py", MAIN)
+    revoked = guarded.write(name, BESIDE)
+    digest = sha256(revoked.read_bytes()).hexdigest()
+    text = policy_text([("code", "code", None)]) + f'[[revocations]]\ndigest = "{digest}"\n'
+    monkeypatch.setenv("RITORNELLO_POLICY", pin(guarded.write("any.toml", text)))
+
+    ran = guarded.run("record", "--", "python", "agent.py")
+
+    assert ran.code == 6
+    assert "main ran" not in ran.out
+    assert "a policy revokes this file" in ran.err
+
+
+def test_what_is_revoked_goes_along_though_any_code_may_run(guarded, monkeypatch):
+    more = f'[[revocations]]\ndigest = "{"5" * 64}"\n'
+    text = policy_text([("code", "code", None)]) + more
+    monkeypatch.setenv("RITORNELLO_POLICY", pin(guarded.write("any.toml", text)))
+
+    with contextlib.chdir(guarded.path):
+        found = admit_program(parse_command([sys.executable, "agent.py"])).conditions
+
+    assert (found.code, found.revoked, found.asks_about_code) == (None, ("5" * 64,), True)
+    revoked = AdmittedCode(None, (sha256(b"bad").hexdigest(),))
+    revoked.require(b"good", "beside.py")
+    with pytest.raises(CodeRefusedError, match="revokes"):
+        revoked.require(b"bad", "beside.py")
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("change", ["unsigned", "altered", "cached", "extension", "archive"])
 def test_a_module_beside_the_program_runs_only_if_it_is_vouched_for(guarded, anna, change):
@@ -349,3 +414,15 @@ def test_a_cassette_that_nobody_vouched_for_is_not_imported(guarded):
 
     assert refused.code == 6
     assert "tape.yaml" in refused.err
+
+
+def test_a_cassette_that_is_swapped_after_the_decision_is_not_imported(guarded, anna):
+    tape = guarded.write("tape.yaml", "version: 1\ninteractions: []\n")
+    decided = Artifact(kind="bundle", digest="0" * 64, name="tape.yaml")
+    admission = Admission(decisions=(evaluate(merge([]), Facts(artifact=decided), 0),))
+    before = _files(guarded)
+
+    with pytest.raises(HermeticError, match="no longer the one"):
+        import_cassette(tape, guarded.path / ".ritornello", admission, as_json=True)
+
+    assert _files(guarded) == before

@@ -13,14 +13,19 @@ import pytest
 
 from attestations.keyless import identify
 from attestations.keyless.signing import SigstoreServices, sign
-from attestations.statements.predicates import RUN, TOOL
+from attestations.statements.envelope import read_envelope
+from attestations.statements.predicates import REPLAY, RUN, TOOL
+from orchestrator.cli.evidence.keyless_use import KeylessSigner
 from orchestrator.cli.gate.admission import admit_program
+from replay.bundle import rewrite_bundle
 from replay.bundle.reader import BundleReader
+from replay.bundle.statements import SIGSTORE_BUNDLE, Statement
 from replay.log.workspace_log import WorkspaceLog, payloads_of
 from replay.session.command_line import parse_command
-from tests.support.attested import pin
+from tests.support.attested import pin, policy_text, said_of_replay
 from tests.support.private_sigstore import PrivateSigstore
 from tests.support.private_sigstore.signed import SUBJECT, pinned, statement
+from tests.support.signers import attestation_key
 from tools.try_docs import matches
 
 
@@ -68,6 +73,29 @@ def test_a_bundle_is_signed_without_a_key_and_verified_for_that_identity(signing
         subject = hashlib.sha256(reader.checkpoint.body()).hexdigest()
     fact = identify(statement.data, pinned((signing.path / "root.json").read_bytes()))
     assert fact.subjects == (subject,)
+
+
+def test_a_receipt_that_is_signed_without_a_key_is_asked_about_too(signing, monkeypatch):
+    """Whose replays are believed is a question of policies, whoever signed and however."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(signing.path / "CONFIG"))
+    bundle = signing.path / "run.ritornello"
+    anna = attestation_key("anna")
+    said = read_envelope(said_of_replay(bundle, anna)).payload
+    by = KeylessSigner.prepare(signing.path / "token", signing.path / "sigstore.json")
+    (made,) = by.sign([said])
+    rewrite_bundle(
+        bundle, bundle, statements=[Statement(media_type=SIGSTORE_BUNDLE, data=made.bundle)]
+    )
+    look = ("verify", "run.ritornello", *signing.believing, "--no-memory", "--json")
+    assert signing.look(*look).report["authenticity"] == "signed"
+
+    rules = [("runs", "bundle", None), ("receipts", "receipt", REPLAY)]
+    policy = signing.write("receipts.toml", policy_text(rules, [anna]))
+    monkeypatch.setenv("RITORNELLO_POLICY", pin(policy))
+    found = signing.look(*look).report
+
+    assert (found["authenticity"], found["anchoring"]) == ("untrusted", "none")
+    assert "not admitted" in found["verdicts"]["authenticity"]["findings"][0]["message"]
 
 
 def test_a_run_of_the_workspace_enters_what_was_signed_in_its_log(signing, sigstore):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from attestations.anchors import HeadMemory
 from attestations.checkpoints import cosign_checkpoint, sign_checkpoint
 from attestations.keys.public import PublicKey
 from attestations.keys.trust import Revocation, Trust, TrustedKey, write_trust
@@ -149,6 +150,23 @@ def test_a_kept_head_of_another_log_shows_nothing(scene):
 
     assert not scene.admitted()
     assert "is revoked" in scene.place.look(*POLICY).out
+
+
+def test_a_log_that_contradicts_a_pin_is_no_witness_though_the_memory_saw_it_first(scene):
+    """Who shows a forged log before the true one is in the memory; a pin is to catch just that."""
+    scene.write(witnesses=2)
+    seen = Checkpoint(ORIGIN, SIGNED, root_of(workspace_leaves(e.raw for e in scene.log[:SIGNED])))
+    HeadMemory(scene.place.path / "STATE" / "ritornello").see(seen, seen.note(()), lambda _: b"")
+    pin = ("--pin", "CONFIG/ritornello/seen.note", "--require", "authenticity=signed")
+    scene.revoke(6)
+    assert scene.admitted()
+    assert scene.authenticity()[1]["anna"] == "good"
+
+    scene.keep(SIGNED, root=bytes(32))
+
+    assert not scene.admitted()
+    assert scene.authenticity(*pin) == (1, {"anna": "unknown", LOG_KEY.name: "good"})
+    assert "--pin" in scene.place.look("verify", "run.ritornello", *pin, "--json").report["unmet"]
 
 
 def test_what_a_thief_signed_is_not_admitted_by_what_the_owner_signed_before(scene):

@@ -575,3 +575,28 @@ def test_receipts_that_are_not_admitted_only_take_away_and_one_more_never_does(f
 
     assert not allowed(known) or _allowed(evaluate(trust, known, NOW_US))
     assert not allowed(known) or allowed(more)
+
+
+def test_a_receipt_that_is_admitted_says_nothing_for_one_that_is_not():
+    """One signer is believed about receipts; the rule about bundles asks for another's."""
+    asked = {"predicates": (REPLAY,)}
+    policy = msgspec.structs.replace(
+        NO_RULE,
+        trust="required",
+        signers=NAMED,
+        rules=(
+            Rule(name="bundles", kind="bundle", signers=("key1",), **asked),
+            Rule(name="receipts", kind="receipt", signers=("key0",), **asked),
+        ),
+    )
+    trust = merge([Layer(policy=policy, digest="4" * 64, source="pinned")])
+    good, other = (
+        msgspec.structs.replace(GOOD, predicate_type=REPLAY, signers=(signer,))
+        for signer in SIGNERS[:2]
+    )
+    about = Facts(artifact=Artifact(kind="bundle", digest=MINE), statements=(good, other))
+
+    left = without_denied_receipts(trust, about, NOW_US)
+
+    assert left.statements == (good,)
+    assert not _allowed(evaluate(trust, left, NOW_US))

@@ -64,11 +64,19 @@ def worst(codes: Iterable[int]) -> int:
 
 def _bundles_below(directory: Path) -> list[str]:
     found: list[str] = []
-    for place, directories, files in os.walk(directory):
-        directories[:] = sorted(name for name in directories if not name.startswith("."))
+    places = [directory]
+    while places:  # `os.walk` calls itself for each directory, and others may have nested them
+        place = places.pop()
+        try:
+            with os.scandir(place) as entries:
+                named = sorted((each.name, each.is_dir(follow_symlinks=False)) for each in entries)
+        except OSError:
+            continue
+        below = [name for name, is_directory in named if is_directory]
+        places += [place / name for name in reversed(below) if not name.startswith(".")]
         found += [
-            str(Path(place, name))
-            for name in sorted(files)
-            if Path(name).suffix == BUNDLE_SUFFIX and Path(place, name).is_file()
+            str(place / name)
+            for name, is_directory in named
+            if not is_directory and Path(name).suffix == BUNDLE_SUFFIX and (place / name).is_file()
         ]
     return found

@@ -45,11 +45,13 @@ class Logged(msgspec.Struct, frozen=True, kw_only=True):
         signed: where it stands that a key (id) signed a statement (digest of the payload).
         heads: where it stands that the run, which was recorded there, had a head (size, hex root).
         sightings: heads of this very log that others saw.
+        kept: those of them that lie with whoever verifies, roots and all.
     """
 
     signed: dict[tuple[str, str], Place]
     heads: dict[tuple[int, str], Place]
     sightings: tuple[Sighting, ...]
+    kept: tuple[Checkpoint, ...] = ()
 
 
 class Earlier:
@@ -87,8 +89,7 @@ class Earlier:
         """Return whether a head of another log pins one of a run: the run's stands in that log."""
         for log in self._logs():
             place = log.heads.get((head.size, head.root.hex()))
-            by = Sighting(by="pinned", origin=pin.origin, size=pin.size)
-            if place is not None and by in log.sightings and place.size <= pin.size:
+            if place is not None and pin in log.kept and place.size <= pin.size:
                 return True
         return False
 
@@ -132,17 +133,13 @@ def logged_here(place: Workspace, run: str, anchors: Anchors) -> Iterator[Logged
         (header.seq, payload)
         for header, payload in payloads_of(WorkspaceLog(place.path).entries()[0])
     )
-    now = head.checkpoint
-    yield _logged(
-        now.origin,
-        run,
-        said,
-        (
-            Sighting(by="pinned", origin=now.origin, size=each.size)
-            for each in _elsewhere(anchors, now.origin)
-            if compare(now, each, head.prefix_root) in {"same", "grown"}
-        ),
-    )
+    now, prefix_root = head.checkpoint, head.prefix_root
+
+    def compared(each: Checkpoint) -> bool | None:
+        found = compare(now, each, prefix_root)
+        return None if found == "shorter" else found != "fork"
+
+    yield _logged(now.origin, run, said, _kept(anchors, now.origin, compared))
 
 
 def logged_in(excerpts: Iterable[Excerpt], run: str, anchors: Anchors) -> Iterator[Logged]:
@@ -152,14 +149,16 @@ def logged_in(excerpts: Iterable[Excerpt], run: str, anchors: Anchors) -> Iterat
     """
     for excerpt in excerpts:
         origin, heads = excerpt.checkpoint.origin, excerpt.heads()
-        sizes = [
-            each.size for each in _elsewhere(anchors, origin) if heads.get(each.size) == each.root
-        ]
-        sightings = [Sighting(by="pinned", origin=origin, size=size) for size in sizes]
+
+        def compared(each: Checkpoint, heads: dict[int, bytes] = heads) -> bool | None:
+            return heads[each.size] == each.root if each.size in heads else None
+
+        witnessed: tuple[Sighting, ...] = ()
         if _witnessed(excerpt, anchors):
             size = excerpt.checkpoint.size
-            sightings.append(Sighting(by="witnessed", origin=origin, size=size))
-        yield _logged(origin, run, _said_in(excerpt), sightings)
+            witnessed = (Sighting(by="witnessed", origin=origin, size=size),)
+        kept = _kept(anchors, origin, compared)
+        yield _logged(origin, run, _said_in(excerpt), kept, witnessed)
 
 
 def _said_in(excerpt: Excerpt) -> Iterator[tuple[int, WorkspacePayload]]:
@@ -177,7 +176,8 @@ def _logged(
     origin: str,
     run: str,
     said: Iterable[tuple[int, WorkspacePayload | None]],
-    sightings: Iterable[Sighting],
+    kept: tuple[Checkpoint, ...] | None,
+    witnessed: tuple[Sighting, ...] = (),
 ) -> Logged:
     signed: dict[tuple[str, str], Place] = {}
     heads: dict[tuple[int, str], Place] = {}
@@ -188,14 +188,29 @@ def _logged(
         elif isinstance(payload, RunClosed | RunResumed) and payload.run == run:
             # Not what came in, and went out again: others made that.
             heads.setdefault((payload.size, payload.root), place)
-    return Logged(signed=signed, heads=heads, sightings=tuple(sightings))
+    if kept is None:
+        return Logged(signed=signed, heads=heads, sightings=())
+    by = (Sighting(by="pinned", origin=origin, size=each.size) for each in kept)
+    return Logged(signed=signed, heads=heads, sightings=(*by, *witnessed), kept=kept)
 
 
-def _elsewhere(anchors: Anchors, origin: str) -> Iterator[Checkpoint]:
-    """Yield the heads of a log that lie outside of it."""
-    yield from (pin for _, pin in anchors.pins if pin.origin == origin)
-    if anchors.memory is not None:
-        yield from HeadMemory(anchors.memory).heads(origin)
+def _kept(
+    anchors: Anchors, origin: str, compared: Callable[[Checkpoint], bool | None]
+) -> tuple[Checkpoint, ...] | None:
+    """Return the heads of a log that lie outside of it and that the log at hand continues.
+
+    None if it contradicts a pin: then it is a forged one, which the memory may have seen first.
+
+    Args:
+        anchors: what lies elsewhere.
+        origin: the log's.
+        compared: whether the log at hand continues a head; None if it cannot tell.
+    """
+    pins = [pin for _, pin in anchors.pins if pin.origin == origin]
+    if any(compared(pin) is False for pin in pins):
+        return None
+    seen = () if anchors.memory is None else HeadMemory(anchors.memory).heads(origin)
+    return tuple(each for each in (*pins, *seen) if compared(each))
 
 
 def _witnessed(excerpt: Excerpt, anchors: Anchors) -> bool:

@@ -7,7 +7,7 @@ run and nothing against it: anybody can put one there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from attestations.errors import KeylessError, StatementError
+from attestations.statements.predicates import REPLAY
 from attestations.verdicts import AnchorFact, SignatureFact
 from orchestrator.cli.terminal import inert
 from replay.bundle.statements import SIGSTORE_BUNDLE, Statement
@@ -78,7 +79,10 @@ def read_keyless_trust(root: str, subject: str, issuer: str) -> KeylessTrust:
 
 
 def keyless_facts(
-    checkpoint: Checkpoint, statements: Iterable[Statement], trust: KeylessTrust
+    checkpoint: Checkpoint,
+    statements: Iterable[Statement],
+    trust: KeylessTrust,
+    refusal: Callable[[bytes], str] = lambda _: "",
 ) -> tuple[tuple[SignatureFact, ...], tuple[AnchorFact, ...]]:
     """Say what the Sigstore bundles beside a run are worth as statements about this head.
 
@@ -86,12 +90,15 @@ def keyless_facts(
         checkpoint: the head, computed from the records at hand.
         statements: all that lies beside the run.
         trust: whom the verifier believes.
+        refusal: why policies do not let a receipt among them count; empty where they do.
     """
     bundles = [each.data for each in statements if each.media_type == SIGSTORE_BUNDLE]
     signatures: list[SignatureFact] = []
     anchors: list[AnchorFact] = []
     for bundle in bundles[:BUNDLES_MAX]:
         signature, fact = _judged(bundle, checkpoint, trust)
+        if signature.outcome == "good" and signature.over == REPLAY and (why := refusal(bundle)):
+            signature = SignatureFact(signature.signer, "unknown", REPLAY, why)
         signatures.append(signature)
         if signature.outcome == "good" and fact is not None:
             anchors.append(AnchorFact("time-stamp", "holds", _time(fact)))

@@ -237,7 +237,9 @@ def _concluded(
     signed: tuple[SignatureFact, ...] = ()
     if checked.integrity == "ok":
         given = demands.anchors
-        keyless, signed_times = keyless_facts(now, statements, demands.keyless)
+        keyless, signed_times = keyless_facts(
+            now, statements, demands.keyless, lambda it: demands.receipts.refusal(it, now, earlier)
+        )
         signed = (
             *note_facts(now, signatures, given.log_keys, given.witnesses, earlier),
             *statement_facts(

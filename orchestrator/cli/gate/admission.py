@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from orchestrator.cli.gate.code_statements import code_envelopes, module_envelopes, named_by
+from orchestrator.cli.gate.code_statements import (
+    code_envelopes,
+    module_envelopes,
+    named_by,
+    signed_among,
+)
 from orchestrator.cli.gate.decisions import (
     decide,
     decision_fields,
@@ -133,10 +138,10 @@ def admit_run(
         # Whoever starts it says so; until then nothing may run.
         nothing = msgspec.structs.replace(conditions, code=())
         return Admission(conditions=nothing, decisions=tuple(decisions), recorded=recorded)
-    code, digests = _decide_code(trust, program, place)
+    code, files = _decide_code(trust, program, place)
     refuse(code)
     return Admission(
-        conditions=msgspec.structs.replace(conditions, code=digests),
+        conditions=msgspec.structs.replace(files, record=conditions.record),
         decisions=(*decisions, code),
         recorded=recorded,
     )
@@ -152,9 +157,9 @@ def admit_program(program: Command | Call, option: str | None = None) -> Admissi
     trust = trust_here(Path.cwd(), option)
     if trust is None:
         return Admission()
-    decision, digests = _decide_code(trust, program, Path.cwd())
+    decision, files = _decide_code(trust, program, Path.cwd())
     refuse(decision)
-    conditions = Conditions(code=digests, decided=_kept(decision))
+    conditions = msgspec.structs.replace(files, decided=_kept(decision))
     return Admission(conditions=conditions, decisions=(decision,))
 
 
@@ -250,8 +255,8 @@ def _recorded(reader: LogReader) -> AdmissionDecided | None:
 
 def _decide_code(
     trust: TrustPolicy, program: Command | Call, directory: Path
-) -> tuple[Decision, tuple[str, ...] | None]:
-    """Decide about what a program begins with; return also which files may run, None for any."""
+) -> tuple[Decision, Conditions]:
+    """Decide about what a program begins with; return also which of its files may run."""
     from attestations.admission.evaluation import evaluate
     from attestations.admission.facts import Artifact, Facts
 
@@ -260,16 +265,18 @@ def _decide_code(
     artifact = Artifact(kind="code", digest=sha256(data).hexdigest(), name=name)
     decision = decide(trust, artifact, envelopes)
     if trust.mode == "observe":
-        return decision, None
+        return decision, Conditions()
     nobody = Artifact(kind="code", digest=sha256(b"").hexdigest())
     if evaluate(trust, Facts(artifact=nobody), 0).judged == "allow":
-        return decision, None
+        revoked = {each.digest for each in trust.revoked if each.digest is not None}
+        return decision, Conditions(revoked=tuple(sorted(revoked)))
+    said = signed_among(trust, [*envelopes, *module_envelopes(directory, file)])
     admitted = [
         digest
-        for digest, about in named_by([*envelopes, *module_envelopes(directory, file)]).items()
+        for digest, about in named_by(said).items()
         if decide(trust, Artifact(kind="code", digest=digest), about).verdict == "allow"
     ]
-    return decision, tuple(sorted(admitted))
+    return decision, Conditions(code=tuple(sorted(admitted)))
 
 
 def _beginning(program: Command | Call, directory: Path) -> tuple[str, bytes, Path | None]:

@@ -6,10 +6,11 @@ found counts for nothing, so a file that is hidden too well is not admitted.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -17,11 +18,16 @@ from orchestrator.cli.gate.decisions import (
     COLLECTION_SUFFIX,
     SIGSTORE_SUFFIX,
     envelopes_beside,
+    known_keys,
     read_bounded,
 )
+from orchestrator.cli.gate.keyless_admission import keyless_signed
 from orchestrator.cli.key_verbs.user_places import config_directory
 
-__all__ = ["CODE_COLLECTION", "code_envelopes", "module_envelopes", "named_by"]
+if TYPE_CHECKING:
+    from attestations.admission.layers import TrustPolicy
+
+__all__ = ["CODE_COLLECTION", "code_envelopes", "module_envelopes", "named_by", "signed_among"]
 
 #: Envelopes about the program's source files, in the directory in which it starts.
 CODE_COLLECTION: Final = "ritornello.intoto.jsonl"
@@ -30,6 +36,7 @@ _CANDIDATES_MAX: Final = 4096
 #: Names of files and directories that are looked at for statements beside modules.
 _NAMES_MAX: Final = 50_000
 _BESIDE_SIZE_MAX: Final = 64 << 20
+_WRAPPED: Final = b'"dsseEnvelope"'
 
 
 def code_envelopes(file: Path | None, directory: Path) -> Iterator[bytes]:
@@ -80,24 +87,60 @@ def module_envelopes(directory: Path, begun: Path | None) -> Iterator[bytes]:
 
 def _spoken_of(directory: Path) -> Iterator[Path]:
     """Yield the source files beside which statements stand, each once."""
-    names = 0
-    for place, directories, files in os.walk(directory):
-        directories[:] = sorted(each for each in directories if _is_looked_into(place, each))
-        names += len(directories) + len(files)
-        if names > _NAMES_MAX:
-            return
-        found = {
-            name.removesuffix(suffix): None
-            for name in sorted(files)
-            for suffix in (COLLECTION_SUFFIX, SIGSTORE_SUFFIX)
-            if name.endswith(".py" + suffix)
-        }
-        yield from (Path(place, name) for name in found)
+    names, places = 0, [directory]
+    while places:  # `os.walk` calls itself for each directory, and who has the project nests them
+        place = places.pop()
+        files: dict[str, None] = {}
+        below: list[str] = []
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    names += 1
+                    if names > _NAMES_MAX:
+                        return
+                    if entry.is_dir(follow_symlinks=False):
+                        below.append(entry.name)
+                        continue
+                    for suffix in (COLLECTION_SUFFIX, SIGSTORE_SUFFIX):
+                        if entry.name.endswith(".py" + suffix):
+                            files[entry.name.removesuffix(suffix)] = None
+        except OSError:
+            continue  # it cannot be read, or its name is too long: nothing below it is admitted
+        yield from (Path(place, name) for name in sorted(files))
+        places += [Path(place, each) for each in sorted(below) if _is_looked_into(place, each)]
 
 
-def _is_looked_into(place: str, name: str) -> bool:
+def _is_looked_into(place: Path, name: str) -> bool:
     own = not name.startswith(".") and name not in {"__pycache__", "node_modules"}
-    return own and not os.path.lexists(Path(place, name, "pyvenv.cfg"))
+    try:
+        return own and not os.path.lexists(place / name / "pyvenv.cfg")
+    except OSError:
+        return False  # nobody can look into it
+
+
+def signed_among(trust: TrustPolicy, envelopes: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the envelopes that somebody known signed, whatever they say.
+
+    Each is looked at once; those of strangers would be looked at for every file that they name.
+
+    Raises:
+        KeyFormError: a policy holds bytes that are no key.
+        TrustFileError: the user's file of trusted keys cannot be read.
+        KeylessError: the user's pin of a Sigstore cannot be read, or its root is another one.
+    """
+    from attestations.admission.gathering import keys_of
+    from attestations.errors import EnvelopeError
+    from attestations.statements.envelope import read_envelope, verify
+
+    keys, keyless = keys_of(trust, known_keys()[1]), keyless_signed()
+    for data in envelopes:
+        if _WRAPPED in data:
+            if keyless(data):
+                yield data
+            continue
+        with contextlib.suppress(EnvelopeError):
+            if verify(read_envelope(data), keys):
+                yield data
 
 
 def named_by(envelopes: Iterable[bytes]) -> dict[str, list[bytes]]:
@@ -132,6 +175,6 @@ def _payload(data: bytes) -> bytes:
     """Return what is said, unverified, in an envelope or in a Sigstore bundle around one."""
     from attestations.statements.envelope import read_envelope
 
-    if b'"dsseEnvelope"' not in data:
+    if _WRAPPED not in data:
         return read_envelope(data).payload
     return msgspec.json.decode(data, type=_Wrapped).dsse_envelope.payload

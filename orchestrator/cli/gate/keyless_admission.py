@@ -16,9 +16,9 @@ from orchestrator.cli.key_verbs.user_places import config_directory
 if TYPE_CHECKING:
     from attestations.admission.facts import Artifact, StatementFact
     from attestations.admission.gathering import Sights
-    from attestations.keyless import KeylessFact
+    from attestations.keyless import KeylessFact, PinnedRoot
 
-__all__ = ["SIGSTORE_PIN", "keyless_check"]
+__all__ = ["SIGSTORE_PIN", "keyless_check", "keyless_signed"]
 
 SIGSTORE_PIN: Final = "sigstore.pin"
 """One line, `FILE@sha256:HEX`: the trusted root, in or relative to the configuration directory."""
@@ -35,16 +35,11 @@ def keyless_check(seen: Sights) -> Callable[[bytes, Artifact], StatementFact | N
     Raises:
         KeylessError: the pin, or the root that it names, cannot be read or is another one.
     """
-    place = config_directory() / SIGSTORE_PIN
-    if not os.path.lexists(place):
+    root = _pinned_root()
+    if root is None:
         return lambda _data, _artifact: None
     from attestations.errors import KeylessError, StatementError
-    from attestations.keyless import PinnedRoot, identify, parse_pinned_file
-    from attestations.keyless.root import read_bounded
-
-    line = read_bounded(place, "the pin of a Sigstore", 4096).decode("utf-8", "replace").strip()
-    path, digest = parse_pinned_file(line)
-    root = PinnedRoot.read(place.parent / path.expanduser(), digest)
+    from attestations.keyless import identify
 
     def check(data: bytes, artifact: Artifact) -> StatementFact | None:
         if _MARK not in data:
@@ -56,6 +51,35 @@ def keyless_check(seen: Sights) -> Callable[[bytes, Artifact], StatementFact | N
             return None
 
     return check
+
+
+def keyless_signed() -> Callable[[bytes], bool]:
+    """Return what says whether bytes are a Sigstore bundle that holds; errors as above."""
+    root = _pinned_root()
+    if root is None:
+        return lambda _data: False
+    from attestations.errors import KeylessError, StatementError
+    from attestations.keyless import identify
+
+    def holds(data: bytes) -> bool:
+        try:
+            return bool(identify(data, root).payload)
+        except (KeylessError, StatementError):
+            return False
+
+    return holds
+
+
+def _pinned_root() -> PinnedRoot | None:
+    place = config_directory() / SIGSTORE_PIN
+    if not os.path.lexists(place):
+        return None
+    from attestations.keyless import PinnedRoot, parse_pinned_file
+    from attestations.keyless.root import read_bounded
+
+    line = read_bounded(place, "the pin of a Sigstore", 4096).decode("utf-8", "replace").strip()
+    path, digest = parse_pinned_file(line)
+    return PinnedRoot.read(place.parent / path.expanduser(), digest)
 
 
 def _fact(found: KeylessFact, artifact: Artifact, seen: Sights) -> StatementFact:

@@ -38,7 +38,7 @@ def earlier_in(
 
     Raises:
         PolicyError: when asked, the file of pins cannot be read.
-        NoteError: a head that it names is none.
+        StateError: a head that it names is none.
     """
     from orchestrator.cli.evidence.earlier import Earlier, logged_here, logged_in
 

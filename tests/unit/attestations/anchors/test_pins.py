@@ -3,7 +3,7 @@
 import pytest
 
 from attestations.anchors import read_pin, write_pin
-from attestations.errors import NoteError
+from attestations.errors import NoteError, StateError
 from replay.tree import Checkpoint, leaf_hash, root_of
 
 LEAVES = [leaf_hash(bytes([n])) for n in range(9)]
@@ -53,7 +53,7 @@ def test_a_file_that_is_no_pin_is_refused_and_left_alone(tmp_path, data):
     path = tmp_path / "notes.txt"
     path.write_bytes(data)
 
-    with pytest.raises(NoteError, match="not a pin"):
+    with pytest.raises(StateError, match="not a pin"):
         write(path, LEAVES)
 
     assert path.read_bytes() == data

@@ -218,3 +218,17 @@ def test_a_layout_that_would_let_something_pass_is_refused_before_in_toto_sees_i
 
 def test_a_sound_layout_has_no_finding():
     assert lint_layout(read_layout(json.dumps(_layout()).encode())) == ()
+
+
+@pytest.mark.parametrize("digests", [{}, {"sha256": "zz"}, {"sha256": "0" * 64, "md5": "0" * 32}])
+def test_a_link_that_names_its_product_by_no_digest_is_refused_by_name(digests):
+    last = _link("record", RECORDER, _hashed(tool_zip=ARCHIVE), {"run": digests})
+
+    with pytest.raises(LayoutError, match="what stands for a link is none"):
+        _verified(links=[*_links()[:3], last])
+
+
+@pytest.mark.parametrize("expires", ["2999-99-99T00:00:00Z", "0000-01-01T00:00:00Z"])
+def test_a_layout_that_runs_out_at_no_time_is_refused_by_name(expires):
+    with pytest.raises(LayoutError, match="no time"):
+        _verified(_layout(expires=expires))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,21 @@ def test_a_directory_is_the_bundles_below_it_sorted_and_none_twice(tmp_path):
     found = expanded([bundle, str(tmp_path), "last"])
 
     assert found == [bundle, str(tmp_path / "sub/a.ritornello"), "last"]
+
+
+def test_a_bundle_below_a_thousand_directories_is_found(tmp_path):
+    deep = [Path(f"{tmp_path}{'/a' * n}") for n in range(1, sys.getrecursionlimit() + 100)]
+    for place in deep:
+        place.mkdir()
+    bundle = deep[-1] / "b.ritornello"
+    bundle.touch()
+
+    found = expanded([str(tmp_path)])
+
+    bundle.unlink()
+    for place in reversed(deep):  # what clears up behind tests calls itself too
+        place.rmdir()
+    assert found == [str(bundle)]
 
 
 def test_a_directory_without_a_bundle_passes_nothing(tmp_path):
