@@ -73,9 +73,10 @@ class Places:
         directory: the working directory that the run started in.
         here: the working directory of this process, where the code of a replay lies.
         changed: gives the program's working directory if it has asked for it or changed it.
-        expected: says whether the record has just this spelling of a path at this point. `here`
-            may lie above what the program names by an absolute path of its own, such as a file
-            below the home directory; only the record knows how that was spelled.
+        expected: says whether the record has just this spelling of a path at this point; None
+            while there is no record. `here` may lie above what the program names by an absolute
+            path of its own, such as a file below the home directory; only the record knows how
+            that was spelled, and what was the way to the code where it was made.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Places:
         directory: str,
         here: str,
         changed: Callable[[], str | None] = lambda: None,
-        expected: Callable[[str], bool] = lambda _: False,
+        expected: Callable[[str], bool] | None = None,
     ) -> None:
         self._directory = directory
         self._changed = changed
@@ -138,7 +139,11 @@ class Places:
                 below = absolute[len(base) :]
                 if below and below[0] != "/":
                     continue
-                if base != self._directory and self._expected(plain(absolute)):
+                if (
+                    base != self._directory
+                    and self._expected is not None
+                    and self._expected(plain(absolute))
+                ):
                     break
                 return plain(below[1:]) or "."
         return plain(absolute)
@@ -150,8 +155,15 @@ class Places:
         )
 
     def is_above(self, absolute: str) -> bool:
-        """Return whether a directory is only the way to where the code lies."""
-        return absolute in self._above
+        """Return whether a directory is only the way to where the code lies.
+
+        The program's own directory is more than that, even with an environment in it: the libraries
+        of a replay may lie elsewhere. A record says of each directory what it was taken for.
+        """
+        if self._expected is None:
+            return absolute in self._above and absolute not in self._bases
+        on_the_way = absolute in self._above or absolute in self._bases
+        return on_the_way and not self._expected(self.spelled(absolute))
 
 
 def reads_code(frame: FrameType | None) -> bool:

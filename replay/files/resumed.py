@@ -223,9 +223,12 @@ class Placing:
                 raise self._other("it is shorter than it was")
             there = 0
             for piece in pieces(real, start):
-                if os.pread(self._descriptor, len(piece), start + there) != piece:
+                made = os.pread(self._descriptor, len(piece), start + there)
+                there += len(made)
+                if made != piece:
+                    if piece.startswith(made):
+                        raise self._longer(start + there)
                     raise self._other("it holds something else")
-                there += len(piece)
             return there
         finally:
             os.close(real)
@@ -248,6 +251,15 @@ class Placing:
                 os.dup2(real, self._descriptor, inheritable=False)
         finally:
             os.close(real)
+
+    def _longer(self, size: int) -> ResumeError:
+        """Timers are in no record: what a program wrote after one had fired may be on disk only."""
+        return ResumeError(
+            f"the file {self._handle.named.spelled} is longer than what is on record of this run",
+            where=self._path,
+            hint="where nobody else has written to it, the run itself did, after its last record,"
+            f" and writes it again: `truncate -s {size}` the file",
+        )
 
     def _other(self, why: str) -> ResumeError:
         return ResumeError(

@@ -34,6 +34,8 @@ _CALLS: Final[tuple[tuple[Any, str, str], ...]] = (
     (BaseEventLoop, "run_forever", "an event loop"),
     (builtins, "input", "standard input"),
 )
+#: What reads the bytes of standard input.
+_READING: Final = ("read", "read1", "readinto", "readinto1", "readline", "readlines")
 
 
 class ImportGuard(ProcessGuard):
@@ -59,12 +61,18 @@ class ImportGuard(ProcessGuard):
             real = getattr(owner, name)
             setattr(owner, name, self._standing_in(real, way))
             self._stack.callback(setattr, owner, name, real)
-        # The methods and not the stream: a program may keep that for its whole life.
-        streams: tuple[Any, ...] = (sys.stdout, getattr(sys.stdout, "buffer", None))
-        for stream in streams:
-            with suppress(AttributeError):  # there is none, or it takes no attribute
-                stream.write = self._standing_in(stream.write, "standard output")
-                self._stack.callback(delattr, stream, "write")
+        # The methods and not the stream: a program may keep that for its whole life. Text is read
+        # by way of the bytes.
+        streams: tuple[tuple[Any, tuple[str, ...], str], ...] = (
+            (sys.stdout, ("write",), "standard output"),
+            (getattr(sys.stdout, "buffer", None), ("write",), "standard output"),
+            (getattr(sys.stdin, "buffer", None), _READING, "standard input"),
+        )
+        for stream, names, way in streams:
+            for name in names:
+                with suppress(AttributeError):  # there is none, or it takes no attribute
+                    setattr(stream, name, self._standing_in(getattr(stream, name), way))
+                    self._stack.callback(delattr, stream, name)
         self._stands = True
         return super().__enter__()
 

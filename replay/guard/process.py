@@ -204,10 +204,15 @@ class ProcessGuard:
 
 
 def origin_of(frame: FrameType | None) -> tuple[str, bool]:
-    """Return the program's line, and whether a library that is being imported stands before it."""
+    """Return the program's line, and whether a library that is being imported stands before it.
+
+    A program without a file of its own (``-c``, an installed command) begins at its ``__main__``.
+    """
     found = user_frames(frame)
     file, line, name = found[0] if found else ("", 0, "")
     while frame is not None and frame.f_code.co_filename != file:
+        if not file and frame.f_globals.get("__name__") == "__main__":
+            break
         if frame.f_code.co_filename.startswith(_IMPORT):
             return f"{file}:{line} {name}" if found else "", True
         frame = frame.f_back

@@ -53,7 +53,7 @@ _AT_ONCE: Final = 256
 _WANTED: Final = ord("1")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LogCursor:
     """A cursor of a log, exchanged between two queries for one that remembers nothing.
 

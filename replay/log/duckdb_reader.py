@@ -7,6 +7,7 @@ changes nothing and may run beside the appending thread.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -56,7 +57,9 @@ class DuckDBReader:
         # Opens the file again, where nothing is lost by closing it; see `_forget`.
         self._reopen: Callable[[], duckdb.DuckDBPyConnection] | None = None
         self._using = OwnLock()
-        self._cursors = 0
+        # Entered and left without the lock: a generator that is let go of may end at any moment,
+        # also in the thread that holds it.
+        self._held: set[LogCursor] = set()
         # A reader that goes on where another ended need not decode part lists from the start.
         self._reached: tuple[int, RefsDecoder] | None = None
 
@@ -165,22 +168,28 @@ class DuckDBReader:
         self._lock.check()
         with self._using:
             held = LogCursor(self._connection.cursor(), self._forget)
-            self._cursors += 1
+            self._held.add(held)
         try:
             yield held
         finally:
-            with self._using:
-                self._cursors -= 1
-                held.now.close()
+            held.now.close()
+            self._held.discard(held)
 
     def _forget(self, cursor: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         """Let DuckDB forget what it read; return the cursor to go on with.
 
         Beside the blocks it keeps a handle of each, some 50 bytes a record, until the file is
         closed; so it is opened anew, if no other cursor would be closed with it.
+
+        Raises:
+            LogError: the store was closed meanwhile.
         """
         with self._using:
-            if self._reopen is None or self._cursors > 1:
+            if self._closed:
+                raise LogError("the log is closed", where=str(self._path), hint="open it again")
+            if not _can_open():
+                return cursor
+            if self._reopen is None or len(self._held) > 1:
                 shed_cache(cursor)
                 return cursor
             cursor.close()
@@ -194,6 +203,20 @@ class DuckDBReader:
         for seq, raw, refs in fetch_refs(cursor, position, first):
             decoder.decode(decode_header(raw, seq), refs)
         return decoder
+
+
+def _can_open() -> bool:
+    """Return whether there are two descriptors left: for want of one DuckDB aborts the process.
+
+    Nothing is looked up by a path: a door of a program's may stand in that.
+    """
+    try:
+        ends = os.pipe()
+    except OSError:
+        return False
+    for end in ends:
+        os.close(end)
+    return True
 
 
 def fetch_refs(

@@ -119,60 +119,52 @@ class Excerpt(msgspec.Struct, frozen=True, kw_only=True):
         return found
 
 
-class _Words(msgspec.Struct, frozen=True):
-    """What is read of any workspace record; its other fields are the kind's own affair."""
-
-    kind: str
-    run: str | None = None
-
-
-class _Created(msgspec.Struct, frozen=True):
-    """What is read of `WorkspaceCreated`."""
-
-    workspace: str
-
-
-class _Head(msgspec.Struct, frozen=True):
-    """What is read of the kinds that claim a head."""
-
-    run: str
-    size: int
-    root: str
-
-
-_WORDS: Final = msgspec.json.Decoder(_Words)
-_CREATED: Final = msgspec.json.Decoder(_Created)
-_HEAD: Final = msgspec.json.Decoder(_Head)
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NULL: Final = b"null"
 
 
 def read_words(payload: bytes) -> tuple[str, str | None]:
-    """Return of which kind a workspace record says to be and of which run, if of one, it speaks.
+    """Return of which kind a payload says to be and of which run, if of one, it speaks.
 
     Raises:
         IntegrityError: the payload is no such JSON object.
     """
-    words = _decode(_WORDS, payload)
-    return words.kind, words.run
+    members = _members(payload)
+    about = bytes(members.get("run", _NULL)) != _NULL
+    return _member(members, "kind", str), _member(members, "run", str) if about else None
 
 
 def read_created(payload: bytes) -> str:
     """Return the id of the workspace from its first record; errors as :func:`read_words`."""
-    return _decode(_CREATED, payload).workspace
+    return _member(_members(payload), "workspace", str)
 
 
 def read_head(payload: bytes) -> tuple[int, str]:
     """Return size and hex root of a claimed head of the run; errors as :func:`read_words`."""
-    head = _decode(_HEAD, payload)
-    return head.size, head.root
+    members = _members(payload)
+    _member(members, "run", str)
+    return _member(members, "size", int), _member(members, "root", str)
 
 
-def _decode(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
+def _members(payload: bytes) -> dict[str, msgspec.Raw]:
+    """Return what a payload's object holds; of a repeated name the last counts."""
     if len(payload) > PAYLOAD_READ_MAX:
         raise IntegrityError(f"payload cannot be read: {len(payload)} bytes are over the limit")
     try:
-        return decoder.decode(payload.decode())  # also what it skips is UTF-8
+        return _MEMBERS.decode(payload.decode())  # also what it skips is UTF-8
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise IntegrityError(f"payload cannot be read: {error}") from None
+
+
+def _member(members: dict[str, msgspec.Raw], name: str, type_: type[T]) -> T:
+    """Return a member's value. A struct would ask for its type of all of the same name."""
+    try:
+        value: T = msgspec.json.decode(members[name], type=type_)
+    except KeyError:
+        raise IntegrityError(f"payload cannot be read: it has no {name!r}") from None
+    except msgspec.MsgspecError as error:
+        raise IntegrityError(f"payload cannot be read: {name!r}: {error}") from None
+    return value
 
 
 def excerpt_of(entries: Sequence[Entry], run: str) -> Excerpt | None:

@@ -11,12 +11,17 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from typing import Final
 
 from replay.errors import LogError
+from replay.own_locks import OwnEvent
 
 __all__ = ["LOCK_NAME", "RunLock", "is_written"]
 
 LOCK_NAME = "run.lock"
+#: How often a writer tries, and how long it waits in between, seconds.
+_LOOKS: Final = 20
+_BETWEEN_LOOKS_S: Final = 0.001
 
 
 class RunLock:
@@ -135,22 +140,34 @@ def is_written(directory: Path) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+    except OSError as error:  # of another kind where the file system knows no such locks
+        return isinstance(error, BlockingIOError)
     finally:
         os.close(descriptor)
     return False
 
 
 def _lock(descriptor: int, operation: int, path: Path) -> None:
-    try:
-        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
-    except BlockingIOError:
+    # Who asks `is_written` has the lock for a moment, and is in no writer's way.
+    looks = _LOOKS if operation == fcntl.LOCK_EX else 1
+    while not _taken(descriptor, operation):
+        looks -= 1
+        if looks:
+            OwnEvent().wait(_BETWEEN_LOOKS_S)
+            continue
         raise LogError(
             _holder(descriptor, reading=operation == fcntl.LOCK_SH),
             where=str(path.parent),
             hint="wait until it ends, or look at a copy of the directory",
-        ) from None
+        )
+
+
+def _taken(descriptor: int, operation: int) -> bool:
+    try:
+        fcntl.flock(descriptor, operation | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holder(descriptor: int, *, reading: bool) -> str:

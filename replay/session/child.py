@@ -51,7 +51,7 @@ from replay.session.record import record_program
 from replay.session.replay import replay_log
 from replay.session.resuming.resume import resume_program
 from replay.session.shadows import refuse_shadows
-from replay.session.workflow import call_with, entry_name
+from replay.session.workflow import call_with, entry_text
 from replay.session.workflow_source import require_workflow
 from replay.version import VERSION
 
@@ -84,7 +84,7 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
     # Found before the program's directory stands on the path; a replay imports as a recording does.
     dialects, adapters = load_dialects(), load_adapters()
     code, hard = 0, task.action == "replay"
-    admitted = None if task.conditions.code is None else AdmittedCode(task.conditions.code)
+    admitted = _admitted(task)
     try:
         if admitted is not None:
             admitted.install()
@@ -154,12 +154,18 @@ def _heard(descriptor: int) -> Task:
     return msgspec.json.decode(data, type=Task)
 
 
+def _admitted(task: Task) -> AdmittedCode | None:
+    """Return what stands before each file of the program's; None where any may run."""
+    asked = task.conditions
+    return AdmittedCode(asked.code, asked.revoked) if asked.asks_about_code else None
+
+
 def _loaded(
     task: Task, root: str, loaded_before: frozenset[str]
 ) -> tuple[Callable[[], object], str, tuple[str, ...]]:
     """Return what runs the program, how it is found again, and its arguments."""
     program = task.program
-    admitted = None if task.conditions.code is None else AdmittedCode(task.conditions.code)
+    admitted = _admitted(task)
     if admitted is not None:
         admitted.install()
     if isinstance(program, Call):
@@ -207,14 +213,14 @@ def _call(call: Call, *, recording: bool) -> tuple[Callable[[], object], str, tu
             hint="it is imported before the run begins; what it prints is above",
         ) from None
     guard.require_none()
-    function = find_function(module, call.function, path)
+    name, function = find_function(module, call.function, path)
     call_with(function, call.arguments).close()
     arguments = (call.arguments,) if call.arguments else ()
 
     def program() -> object:
         return asyncio.run(call_with(function, call.arguments))
 
-    return program, entry_name(function), arguments
+    return program, entry_text(module.__file__ or call.file, name), arguments
 
 
 def _replay(task: Task, root: str, loaded_before: frozenset[str], outgoing: int) -> Replayed:

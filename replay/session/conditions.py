@@ -34,12 +34,19 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         record: hex SHA-256 of the checkpoint of the record that may run; empty for any.
         code: hex SHA-256 of each source file that may run; None for any.
+        revoked: hex SHA-256 of what may not run, though any other may.
         decided: what was decided about the program, to stand in its record; None if nothing was.
     """
 
     record: str = ""
     code: tuple[str, ...] | None = None
+    revoked: tuple[str, ...] = ()
     decided: AdmissionDecided | None = None
+
+    @property
+    def asks_about_code(self) -> bool:
+        """Whether not every file of a program may run."""
+        return self.code is not None or bool(self.revoked)
 
 
 def checkpoint_digest(checked: RunCheck) -> str:

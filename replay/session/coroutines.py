@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections import deque
-from itertools import islice
+from itertools import chain, islice
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,13 +43,16 @@ def _unstarted(coroutine: object) -> Iterator[CoroutineType[Any, Any, Any]]:
         if not left:
             return
         value = left.popleft()
-        if isinstance(value, CoroutineType):
+        # `isinstance` alone would ask a stand-in what it stands for, which is code of its own.
+        kind = type(value)
+        more: Iterator[object] = iter(())
+        if kind is CoroutineType and isinstance(value, CoroutineType):
             if inspect.getcoroutinestate(value) == inspect.CORO_CREATED:
                 yield value
             frame = value.cr_frame
-            left.extend(() if frame is None else frame.f_locals.values())
-            left.append(value.cr_await)
-        elif isinstance(value, dict):
-            left.extend(islice(dict.values(value), _VALUES_MAX))
-        elif isinstance(value, list | tuple | set) and type(value).__iter__ in _PLAIN:
-            left.extend(islice(value, _VALUES_MAX))
+            more = chain(() if frame is None else frame.f_locals.values(), (value.cr_await,))
+        elif issubclass(kind, dict) and isinstance(value, dict):
+            more = iter(dict.values(value))
+        elif issubclass(kind, list | tuple | set) and isinstance(value, list | tuple | set):
+            more = iter(value if kind.__iter__ in _PLAIN else ())
+        left.extend(islice(more, _VALUES_MAX - len(left)))

@@ -228,7 +228,7 @@ def launch_task(
         )
     path = os.environ.get("PYTHONPATH", "")
     relative = [entry for entry in path.split(os.pathsep) if not Path(entry).is_absolute()]
-    if task.conditions.code is not None and path and relative:
+    if task.conditions.asks_about_code and path and relative:
         raise UsageError(
             "PYTHONPATH names the directory that the program starts in, where Python would run what"
             " no policy was asked about",

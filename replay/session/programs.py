@@ -120,11 +120,11 @@ def _require_main(command: Command, admitted: AdmittedCode) -> None:
     if command.form == "module" or _is_container(place):
         file = main_file(command)
         if file is None or not Path(file).is_file():
-            admitted.refuse(place)
+            admitted.require_whole(place)
         elif not admitted.is_library(file):
             admitted.require(Path(file).read_bytes(), file)
     elif command.form != "code" and Path(place).suffix == ".pyc":
-        admitted.refuse(place)
+        admitted.require_whole(place)
 
 
 def _run_module(name: str) -> None:
@@ -180,25 +180,28 @@ def load_file(path: Path) -> ModuleType:
 
 def find_function(
     module: ModuleType, name: str, path: Path
-) -> Callable[..., Coroutine[Any, Any, object]]:
+) -> tuple[str, Callable[..., Coroutine[Any, Any, object]]]:
     """Find a coroutine function in a module; without a name its only workflow, or ``main``.
+
+    Returns:
+        The name under which it is found again, and the function; it may call itself otherwise.
 
     Raises:
         NotFoundError: there is none of that name, or it is not one.
     """
     if not name:
-        own = [
-            key
+        own = {  # one function may have several names
+            value: key
             for key, value in vars(module).items()
             if is_workflow(value) and value.__module__ == module.__name__
-        ]
+        }
         if len(own) > 1:
             raise UsageError(
                 "the file has several workflows",
                 where=str(path),
-                hint="name one: " + ", ".join(f"{path}:{key}" for key in own),
+                hint="name one: " + ", ".join(f"{path}:{key}" for key in own.values()),
             )
-        name = own[0] if own else "main"
+        name = next(iter(own.values()), "main")
     found: Any = module
     for step in name.split("."):
         found = getattr(found, step, None)
@@ -215,7 +218,7 @@ def find_function(
             hint="mark an `async def` with @replay.workflow, or name one: FILE.py:FUNCTION",
         )
     function: Callable[..., Coroutine[Any, Any, object]] = found
-    return function
+    return name, function
 
 
 class _MainLoader(importlib.abc.InspectLoader):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar, cast
@@ -35,6 +36,7 @@ __all__ = [
     "arguments_text",
     "call_with",
     "entry_name",
+    "entry_text",
     "first_record",
     "is_workflow",
     "workflow",
@@ -226,12 +228,19 @@ def call_with(function: Callable[..., Coroutine[Any, Any, T]], text: str) -> Cor
 
 
 def entry_name(function: object) -> str:
-    """Return ``file.py:qualname``; the file relative to the working directory if it lies there."""
-    code = getattr(function, "__code__", None)
+    """Return ``file.py:qualname`` of a function, or of what it wraps as a decorator's."""
     name = getattr(function, "__qualname__", type(function).__qualname__)
+    with contextlib.suppress(ValueError):  # it wraps itself
+        function = inspect.unwrap(function) if callable(function) else function
+    code = getattr(function, "__code__", None)
     if code is None:
         return f"{getattr(function, '__module__', '?')}:{name}"
-    path, here = Path(code.co_filename), Path.cwd()
+    return entry_text(code.co_filename, name)
+
+
+def entry_text(file: str, name: str) -> str:
+    """Return ``file.py:name``; the file relative to the working directory if it lies there."""
+    path, here = Path(file), Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}"
 
 

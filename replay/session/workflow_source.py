@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from replay.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 __all__ = ["require_workflow"]
@@ -38,11 +38,14 @@ def require_workflow(path: Path, name: str) -> None:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError):
         return
-    statements = list(_top_level(tree))
+    statements = list(_runs_through(tree, _SCOPES))
     wanted = name.partition(".")[0] or _DEFAULT
     if any(_may_be(statement, wanted) for statement in statements):
         return
-    if not name and any(_may_be_marked(statement) for statement in statements):
+    # What a function does counts, too: the import may call it.
+    if any(_may_name(node, wanted) for node in ast.walk(tree)):
+        return
+    if not name and _may_be_marked(tree, statements):
         return
     plain = any(isinstance(each, ast.FunctionDef) and each.name == wanted for each in statements)
     what = f"{wanted!r} is no coroutine function" if plain else f"there is no function {wanted!r}"
@@ -54,13 +57,13 @@ def require_workflow(path: Path, name: str) -> None:
     )
 
 
-def _top_level(tree: ast.Module) -> Iterator[ast.AST]:
-    """Yield what runs when the file is imported, in no order; bodies of functions do not."""
+def _runs_through(tree: ast.Module, scopes: tuple[type[ast.AST], ...]) -> Iterator[ast.AST]:
+    """Yield what a file consists of, in no order, without what lies in its scopes."""
     left: list[ast.AST] = list(tree.body)
     while left:
         node = left.pop()
         yield node
-        if not isinstance(node, _SCOPES):
+        if not isinstance(node, scopes):
             left.extend(ast.iter_child_nodes(node))
 
 
@@ -76,11 +79,41 @@ def _may_be(node: ast.AST, name: str) -> bool:
             names = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
             return not names.isdisjoint({name, "*"})
         case ast.Name():
-            made = isinstance(node.ctx, ast.Store) and node.id == name
-            return made or node.id in {"exec", "globals", "setattr"}
+            return (isinstance(node.ctx, ast.Store) and node.id == name) or node.id == "setattr"
     return False
 
 
-def _may_be_marked(node: ast.AST) -> bool:
-    """Return whether something may be a workflow by its mark."""
-    return isinstance(node, ast.AsyncFunctionDef) and bool(node.decorator_list)
+def _may_name(node: ast.AST, name: str) -> bool:
+    """Return whether something may give any name to anything, or this one from a function."""
+    match node:
+        case ast.Global():
+            return name in node.names
+        case ast.Name():
+            return node.id in {"exec", "globals"}
+        case ast.Attribute():
+            return node.attr == "modules"
+        case ast.Call(func=ast.Name(id="locals" | "vars"), args=[]):
+            return True
+    return False
+
+
+def _may_be_marked(tree: ast.Module, statements: Iterable[ast.AST]) -> bool:
+    """Return whether something may be a workflow by its mark, which a call gives as well."""
+    functions: set[str] = set()
+    handed: set[str] = set()
+    for node in statements:
+        if isinstance(node, ast.AsyncFunctionDef):
+            functions.add(node.name)
+        elif isinstance(node, ast.Call):
+            handed.update(each.id for each in node.args if isinstance(each, ast.Name))
+    if not functions.isdisjoint(handed):
+        return True
+    for node in _runs_through(tree, (ast.ClassDef,)):
+        match node:
+            case ast.AsyncFunctionDef(decorator_list=[_, *_]):
+                return True
+            case ast.Name(id="workflow") | ast.Attribute(attr="workflow"):
+                return True
+            case ast.ImportFrom() if any(alias.name == "workflow" for alias in node.names):
+                return True
+    return False

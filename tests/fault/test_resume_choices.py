@@ -287,6 +287,19 @@ def test_a_file_that_somebody_changed_is_refused_by_name(tmp_path, monkeypatch):
         assert digests(tmp_path) == before
 
 
+def test_a_file_that_is_ahead_of_the_record_is_told_from_a_changed_one(tmp_path, monkeypatch):
+    with ScriptedProvider() as provider:
+        _stopped_while_writing(tmp_path, monkeypatch, provider, "old\nbefore\naft")
+        program = _writer(provider.base_url)
+        with pytest.raises(ResumeError, match="longer than what is on record") as ahead:
+            replay.resume("last", program, workspace=tmp_path / "w")
+        size = len("old\nbefore\n")
+        assert f"`truncate -s {size}`" in str(ahead.value.hint)
+        os.truncate("notes.txt", size)
+        assert replay.resume("last", program, workspace=tmp_path / "w").result() == "written"
+    assert (tmp_path / "notes.txt").read_text() == "old\nbefore\nafter\n"
+
+
 # --- secrets ----------------------------------------------------------------------------------
 
 KEY = "sk-ant-api03-" + "harbourHARBOUR0123" * 3

@@ -1,18 +1,22 @@
 """What lies beside a run in a bundle: excerpts of workspaces, statements, signatures."""
 
+import contextlib
 import hashlib
+import json
+import struct
 
 import msgspec
 import pytest
 
 from attestations import standalone
 from replay.bundle import BundleReader, Statement, keep_attached, read_attached, rewrite_bundle
+from replay.bundle.excerpts import excerpt_frames
 from replay.bundle.statements import DSSE_ENVELOPE, TIME_STAMP
 from replay.errors import BundleError
 from replay.events.entry import Part
 from replay.events.workspace_kinds import RunAdmitted, RunClosed, WorkspaceCreated
 from replay.log.excerpt import excerpt_of
-from replay.tree import NoteSignature, root_of, workspace_leaves
+from replay.tree import Checkpoint, NoteSignature, parse_checkpoint, root_of, workspace_leaves
 from tests.support import second_reader
 from tests.support.bundle_forging import (
     WorkspaceChain,
@@ -185,6 +189,93 @@ def test_every_byte_of_an_excerpt_changed_by_a_forger_who_mends_all_digests():
     assert wrong == []
 
 
+def _with_workspace_record(text):
+    """A bundle whose third workspace record about the run says this, in whichever spelling."""
+    records = forged_run.workspace_records(0, hashlib.sha256(b"").hexdigest())
+    records[1] = Record("RunHeld", (text.encode(),))
+    return _with_workspace_frames(workspace_frames(records))
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ('"run":7,"run":"RUN"', True),
+        ('"run":"RUN","run":7', False),
+        ('"run":"another","run":null', True),
+        ('"run":99999999999999999999', False),
+        ('"run":1e999', False),
+        (r'"x":"\ud800","x":1', False),
+        (r'"x":"\\ud800\ud83d\uDE00"', True),
+        (r'"x":"\ud83d\u0041"', False),
+        ('"kind":7,"run":"RUN","kind":"RunHeld"', True),
+        ('"run":"RUN","kind":7', False),
+    ],
+)
+def test_both_verifiers_read_the_same_of_a_repeated_name_or_an_odd_value(said, holds):
+    data = _with_workspace_record(f'{{"kind":"RunHeld",{said.replace("RUN", forged_run.RUN)}}}')
+
+    assert second_reader.holds(data) is holds
+    with contextlib.nullcontext() if holds else pytest.raises(BundleError, match="record 1"):
+        verify_bytes(data)
+
+
+def _with_workspace_frames(frames):
+    members = forged_members()
+    name = next(name for name in members if name.startswith("workspace/"))
+    return zipped(raws(with_manifest({**members, name: b"".join(frames)})))
+
+
+def test_a_note_over_the_limit_is_refused_by_both_verifiers_wherever_it_stands():
+    frames = workspace_frames(forged_run.workspace_records(0, hashlib.sha256(b"").hexdigest()))
+
+    def signed(size):
+        note = Checkpoint(f"ritornello/workspace/{forged_run.WORKSPACE}", *_head_of(frames[0]))
+        long = note.note((NoteSignature("k", b"\0\0\0\1", bytes(size)),))
+        return _with_workspace_frames([b"\0" + struct.pack("<I", len(long)) + long, *frames[1:]])
+
+    assert second_reader.holds(signed(100_000))
+    verify_bytes(signed(100_000))
+    assert not second_reader.holds(signed(200_000))
+    with pytest.raises(BundleError, match="longer than"):
+        verify_bytes(signed(200_000))
+
+
+def _head_of(frame):
+    checkpoint, _ = parse_checkpoint(frame[5:])
+    return checkpoint.size, checkpoint.root
+
+
+def test_a_workspace_record_of_too_many_parts_is_refused_before_they_are_read():
+    frames = workspace_frames(forged_run.workspace_records(0, hashlib.sha256(b"").hexdigest()))
+    (header,) = struct.unpack_from("<I", frames[1], 1)
+    cut = frames[1][: 5 + header] + struct.pack("<I", (1 << 20) + 1)
+    data = _with_workspace_frames([frames[0], cut, *frames[2:]])
+
+    assert "no part or too many" in str(second_reader.judged(data).refused)
+    with pytest.raises(BundleError, match="lists 1048577 parts"):
+        verify_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("said", "holds"),
+    [
+        ('"run":5,"run":"RUN"', True),
+        ('"run":"RUN","run":5', False),
+        ('"run":"RUN","kind":5', False),
+        ('"run":99999999999999999999', False),
+    ],
+)
+def test_both_verifiers_read_the_same_run_in_a_first_payload_that_repeats_a_name(said, holds):
+    text = f'{{"kind":"RunStarted",{said.replace("RUN", forged_run.RUN)}}}'
+    records = forged_run.run_records()
+    records[0] = records[0].but(text.encode())
+    data = zipped(raws(forged_members(records, beside=False)))
+
+    assert second_reader.holds(data) is holds
+    with contextlib.nullcontext() if holds else pytest.raises(BundleError, match="another run"):
+        verify_bytes(data)
+
+
 # --- adding to a bundle --------------------------------------------------------------------------
 
 
@@ -283,4 +374,27 @@ def test_what_was_kept_and_changed_is_refused_by_name(bundle, tmp_path):
     name.write_bytes(name.read_bytes()[:-1] + b"\0")
 
     with pytest.raises(BundleError, match="digest in the manifest"):
+        read_attached(tmp_path)
+
+
+def test_a_record_that_was_put_among_what_was_kept_is_refused_whatever_the_manifest_says(
+    bundle, tmp_path
+):
+    """Who can write there can write the manifest too, but no record into a log that others saw."""
+    with BundleReader.open(bundle) as reader:
+        keep_attached(reader, tmp_path)
+        (excerpt,) = reader.excerpts()
+    other = excerpt_of(workspace_records(small_entries(), others=1), RUN)
+    forged = msgspec.structs.replace(excerpt, records=(excerpt.records[0], *other.records[1:]))
+    plain = b"".join(excerpt_frames([forged]))
+    (name,) = (tmp_path / "attached" / "workspace").iterdir()
+    name.write_bytes(plain)
+    manifest = tmp_path / "attached" / "manifest.json"
+    fields = json.loads(manifest.read_bytes())
+    for member in fields["members"]:
+        if member["kind"] == "workspace":
+            member |= {"digest": hashlib.sha256(plain).hexdigest(), "length": len(plain)}
+    manifest.write_bytes(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode())
+
+    with pytest.raises(BundleError, match="workspace record"):
         read_attached(tmp_path)

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from replay.events.payload import decode_payload
+from replay.files import places
 from replay.files.content import FILE_BYTES_MAX
 from replay.log.duckdb_store import DuckDBStore
 from replay.session.keyed import replay_keyed
@@ -540,6 +541,39 @@ def test_a_replay_above_what_the_program_names_absolutely_spells_it_as_recorded(
         str(outside / "renamed"),
         "beside",
     }
+
+
+@pytest.mark.parametrize("libraries", ["inside, then elsewhere", "elsewhere, then inside"])
+def test_an_environment_in_the_directory_is_no_part_of_the_record(
+    place, rerun, tmp_path, monkeypatch, libraries
+):
+    before, after = libraries.split(", then ")
+    lie = {"inside": (f"{place}/.venv/lib/",), "elsewhere": ("/nowhere/lib/",)}
+    monkeypatch.setattr(places, "_code_directories", lambda: lie[before])
+
+    def program():
+        print(Path("beside").resolve().name, os.path.isdir(place))
+
+    def move():
+        monkeypatch.setattr(places, "_code_directories", lambda: lie[after])
+
+    ran = rerun(program, between=move)
+
+    assert ran.report.verdict == "identical", (ran.report.divergence, ran.report.notes)
+
+
+@pytest.mark.parametrize("here", ["home", "home/checkout", "home/checkout/deep"])
+def test_directories_on_the_way_to_a_replay_are_inputs_where_they_were(
+    place, rerun, tmp_path, monkeypatch, here
+):
+    (tmp_path / "home" / "checkout" / "deep").mkdir(parents=True)
+
+    def program():
+        print(os.path.realpath(tmp_path / "home" / "checkout" / "none"), os.path.realpath(place))
+
+    ran = rerun(program, between=lambda: monkeypatch.chdir(tmp_path / here))
+
+    assert ran.report.verdict == "identical", (ran.report.divergence, ran.report.notes)
 
 
 @pytest.mark.parametrize("above", [False, True])

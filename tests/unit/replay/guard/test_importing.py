@@ -18,6 +18,9 @@ WORK = {
     "standard output": "print('done')\n",
     "standard output, bytes": "sys.stdout.buffer.write(b'done')\n",
     "standard input": "input('who? ')\n",
+    "standard input, all of it": "sys.stdin.read()\n",
+    "standard input, by lines": "lines = list(sys.stdin)\n",
+    "standard input, bytes": "sys.stdin.buffer.readline()\n",
     "replay.effect": "@replay.effect\ndef pay():\n    raise SystemExit\n\npay()\n",
     "socket.getaddrinfo": "socket.create_connection(('127.0.0.1', 9))\n",
     "subprocess.Popen": "subprocess.run(['true'])\n",
@@ -29,6 +32,9 @@ IMPORTS = "import asyncio, replay, socket, subprocess, sys\n"
 @pytest.fixture
 def load(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "input").write_text("a line\n")
+    given = (tmp_path / "input").open()
+    monkeypatch.setattr(sys, "stdin", given)
 
     def load(text):
         file = tmp_path / "imported_flow.py"
@@ -42,7 +48,8 @@ def load(tmp_path, monkeypatch):
             sys.modules.pop(file.stem, None)
         return guard
 
-    return load
+    with given:
+        yield load
 
 
 @pytest.mark.parametrize("way", WORK)
@@ -81,8 +88,10 @@ def test_afterwards_everything_is_as_it_was(load):
     before = (asyncio.Runner.run, asyncio.base_events.BaseEventLoop.run_forever, input)
     written = sys.stdout.write
 
-    load("kept = print, sys.stdout.write\n").require_none()
+    load("kept = print, sys.stdout.write, sys.stdin.read\n").require_none()
 
     after = (asyncio.Runner.run, asyncio.base_events.BaseEventLoop.run_forever, input)
     assert before == after
     assert written == sys.stdout.write
+    assert sys.stdin.read() == "a line\n"
+    assert not vars(sys.stdin.buffer)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import functools
 import multiprocessing
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 import urllib.request
 
 import pytest
 
 from replay.errors import HermeticError
-from replay.guard.process import ProcessGuard
+from replay.guard.process import ProcessGuard, origin_of
 
 DEAD = ("127.0.0.1", 9)
 
@@ -199,3 +201,18 @@ def test_reading_files_and_local_socket_pairs_are_no_ways_out(tmp_path):
         assert (tmp_path / "file").read_text() == "here"
 
     assert guard.refused == 0
+
+
+@pytest.mark.parametrize(("name", "probing"), [("__main__", False), ("a_library", True)])
+def test_a_program_without_a_file_is_told_from_a_library_that_is_imported(name, probing):
+    program = compile("found = origin_of(_getframe())", "<string>", "exec")
+    scope = {"__name__": name, "origin_of": origin_of, "_getframe": sys._getframe}
+    loader = compile("act()", "<frozen importlib._bootstrap>", "exec")
+    act = functools.partial(exec, program, scope)
+
+    # On a thread of its own, since above it stands no frame of a test.
+    thread = threading.Thread(target=exec, args=(loader, {"act": act}))
+    thread.start()
+    thread.join()
+
+    assert scope["found"] == ("", probing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import tracemalloc
 
 import replay
 from replay.session.coroutines import close_coroutine
@@ -77,3 +78,28 @@ def test_a_divergence_leaves_no_warning_behind(tmp_path, recwarn):
 
     assert replay.replay(recording, main).verdict == "diverged"
     assert _warnings(recwarn) == []
+
+
+def test_a_stand_in_is_not_asked_what_it_stands_for(recwarn):
+    asked = []
+
+    class StandIn:
+        @property
+        def __class__(self):
+            asked.append(self)
+            raise RuntimeError
+
+    close_coroutine(_outer(StandIn(), _inner()))
+
+    assert asked == []
+    assert _warnings(recwarn) == []
+
+
+def test_what_is_looked_at_is_bounded_by_its_number_and_not_by_what_each_of_it_holds():
+    row = [None] * 10_000
+    tracemalloc.start()
+    try:
+        close_coroutine(_outer([row] * 1_000))
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
