@@ -44,12 +44,14 @@ test: .venv-dev/.installed ## the tests, a sample of those that take minutes
 # are not traced. The tracer takes locks on the threads that it traces, so a schedule under it is
 # another one: what compares schedules of threads with those of an untraced process is left out.
 UNTRACED := --ignore=tests/determinism/test_threads.py \
+  --ignore=tests/cli/test_launch_forms.py --ignore=tests/cli/test_launch_ends.py \
+  --ignore=tests/cli/test_record_and_replay.py --ignore=tests/cli/test_first_mistakes.py \
   --ignore=tests/determinism/test_perturbed_processes.py \
   --deselect=tests/unit/replay/scheduler/test_hand_overs.py::test_a_worker_thread_is_after_who_sent_it_and_before_who_waited
 
 coverage: .venv-dev/.installed ## the tests that need no other process, with the coverage floor
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-sample} $(DEV)/python -m pytest -q -n $(JOBS) -m 'not full' tests/unit tests/contract tests/property \
-	  tests/stateful tests/determinism tests/fault tests/state $(UNTRACED) \
+	  tests/stateful tests/determinism tests/fault tests/state tests/attacks tests/cli $(UNTRACED) \
 	  --cov --cov-report=term:skip-covered --cov-report=xml:.coverage.xml
 
 # The weights and the server of a real local model, for the tests that want one.
