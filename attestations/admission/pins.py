@@ -36,6 +36,7 @@ _PIN: Final = re.compile(r"(?P<file>.+)@sha256:(?P<digest>[0-9a-f]{64})", re.DOT
 
 
 _File = Annotated[str, msgspec.Meta(max_length=4096, pattern=r"\A[^\x00]+\Z")]
+_Key = Annotated[str, msgspec.Meta(max_length=1024, pattern=r"\A[!-~]+\Z")]
 
 
 class PolicyPin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,11 +59,15 @@ class Pins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         policies: those that hold here.
         heads: files with heads of logs that the user keeps, so that what stood in a log then is
             known to be from then.
+        witnesses: keys of witnesses, as text, who may have cosigned the head of a log.
+        witnesses_needed: how many of them have to have; all, if not given.
     """
 
     schema: Literal["ritornello/pins/1"]
     policies: Annotated[tuple[PolicyPin, ...], msgspec.Meta(max_length=16)] = ()
     heads: Annotated[tuple[_File, ...], msgspec.Meta(max_length=64)] = ()
+    witnesses: Annotated[tuple[_Key, ...], msgspec.Meta(max_length=64)] = ()
+    witnesses_needed: int | None = None
 
 
 def read_pin(text: str, where: str = "") -> PolicyPin:

@@ -105,6 +105,13 @@ class Scene:
         pins = 'schema = "ritornello/pins/1"\nheads = ["seen.note"]\n'
         (self.config / "pins.toml").write_text(pins)
 
+    def name_witnesses(self, needed):
+        self.config.mkdir(parents=True, exist_ok=True)
+        keys = ", ".join(f'"{key.text()}"' for _, key in WITNESSES)
+        (self.config / "pins.toml").write_text(
+            f'schema = "ritornello/pins/1"\nwitnesses = [{keys}]\nwitnesses_needed = {needed}\n'
+        )
+
     def admitted(self):
         return self.place.look(*POLICY).code == 0
 
@@ -260,3 +267,25 @@ def test_two_revocations_of_a_key_must_both_have_come_later(scene):
     where = f'workspace = "{ORIGIN}"\nsize = 5\n'
     scene.place.write("policy.toml", text + more + where)
     assert scene.admitted()
+
+
+@pytest.mark.parametrize(
+    ("cosigned", "needed", "admitted"), [(2, 2, True), (3, 2, True), (1, 2, False), (2, 3, False)]
+)
+def test_a_decision_takes_the_word_of_as_many_witnesses_as_the_person_named(
+    scene, cosigned, needed, admitted
+):
+    scene.write(witnesses=cosigned)
+    scene.revoke(EXCERPT)
+    assert not scene.admitted()  # nobody has named a witness
+    scene.name_witnesses(needed)
+    assert scene.admitted() is admitted
+
+
+def test_more_witnesses_than_are_named_are_an_error_of_configuration(scene):
+    scene.write(witnesses=3)
+    scene.revoke(EXCERPT)
+    scene.name_witnesses(4)
+    ran = scene.place.look(*POLICY)
+    assert ran.code == 4
+    assert "4 of 3 witnesses" in ran.err

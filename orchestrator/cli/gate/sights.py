@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from attestations.errors import PolicyError
 from orchestrator.cli.gate.decisions import read_bounded
 from orchestrator.cli.gate.trust_layers import PINS_NAME
 from orchestrator.cli.key_verbs.user_places import config_directory, state_directory
+from replay.errors import UsageError
 
 if TYPE_CHECKING:
     from orchestrator.cli.evidence.anchoring import Anchors
@@ -37,7 +39,8 @@ def earlier_in(
         home: the workspace that has the run, if one has.
 
     Raises:
-        PolicyError: when asked, the file of pins cannot be read.
+        PolicyError: when asked, the file of pins cannot be read, wants more witnesses than it
+            names, or names a key that is none's.
         StateError: a head that it names is none.
     """
     from orchestrator.cli.evidence.earlier import Earlier, logged_here, logged_in
@@ -52,16 +55,22 @@ def earlier_in(
 
 
 def _kept() -> Anchors:
-    """Return the heads that the person at hand keeps."""
+    """Return the heads that the person at hand keeps, and the witnesses that they name."""
     from attestations.admission.pins import PINS_SIZE_MAX, read_pins
-    from attestations.anchors import read_pin
-    from orchestrator.cli.evidence.anchoring import Anchors
+    from orchestrator.cli.evidence.anchoring import Anchors, read_anchors
 
     file = config_directory() / PINS_NAME
     if not os.path.lexists(file):
         return Anchors(memory=state_directory())
-    named = read_pins(read_bounded(file, PINS_SIZE_MAX), str(file)).heads
-    paths = [file.parent / Path(each).expanduser() for each in named]
-    return Anchors(
-        memory=state_directory(), pins=tuple((str(path), read_pin(path)) for path in paths)
-    )
+    named = read_pins(read_bounded(file, PINS_SIZE_MAX), str(file))
+    try:
+        return read_anchors(
+            memory=True,
+            pins=[file.parent / Path(each).expanduser() for each in named.heads],
+            roots=(),
+            log_keys=(),
+            witnesses=named.witnesses,
+            threshold=named.witnesses_needed,
+        )
+    except UsageError as error:
+        raise PolicyError(f"{error.where}: {error.message}".lstrip(": "), where=str(file)) from None
