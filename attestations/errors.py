@@ -117,7 +117,7 @@ class NoteError(AttestationError):
 
 
 class StateError(AttestationError):
-    """What somebody keeps of earlier heads cannot be read, locked or written; a pin is no pin."""
+    """What is kept of earlier heads cannot be read, locked or written; a pin or receipt is none."""
 
     code = "verifier-state"
 

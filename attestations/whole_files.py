@@ -2,16 +2,39 @@
 
 The one invariant: nothing is written through a name that somebody else may have made. The bytes go
 to a new file beside the place, which no link can stand for, and its name is changed in one step.
+What somebody names is read without waiting for anybody to write it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
-__all__ = ["write_whole"]
+__all__ = ["read_regular", "write_whole"]
 
 _ENTROPY_BYTES = 8
+
+
+def read_regular(path: Path, most_bytes: int) -> bytes:
+    """Read the beginning of a regular file; a pipe could keep its reader waiting forever.
+
+    Args:
+        path: the file; a link to one will do.
+        most_bytes: how much of it; one more than is allowed shows one that is too long.
+
+    Raises:
+        OSError: it is not there, no regular file, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", os.fspath(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most_bytes)
+    finally:
+        os.close(descriptor)
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:

@@ -12,11 +12,13 @@
     │   └── CodeRefusedError    a source file of the program's was not admitted
     ├── ErasureError            what was to be erased must stay, or cannot go alone
     ├── ResumeError             a run cannot go on as it is; not one byte of it was changed
+    │   └── ForkError           a run cannot be forked as it is; there is no fork
     ├── SecretError             a secret of a form that cannot be replaced (replay.secrets)
     ├── SetupError              this process cannot host a run, or something is in the way
     └── IntegrityError          bytes are not what was recorded; whose fault is unknown
         ├── BundleError         a bundle's file is not what its manifest and root say
-        │   └── BundlePathError a bundle names a member as none of the format is named
+        │   ├── BundlePathError a bundle names a member as none of the format is named
+        │   └── BundleTruncatedError  a workspace knew of more records than a bundle holds
         └── ProofError          a Merkle proof, tree state or checkpoint note does not hold
 
 Each class has a stable `code`; callers branch on the class or the code, never on the text.
@@ -28,8 +30,10 @@ from typing import ClassVar
 __all__ = [
     "BundleError",
     "BundlePathError",
+    "BundleTruncatedError",
     "CodeRefusedError",
     "ErasureError",
+    "ForkError",
     "HermeticError",
     "IntegrityError",
     "LogError",
@@ -147,6 +151,13 @@ class BundlePathError(BundleError):
     code = "bundle-path"
 
 
+class BundleTruncatedError(BundleError):
+    """A record of the run's workspace, which the bundle brings, knew of more records than it.
+
+    Its code is that of `BundleError`: the format says of both that the bundle does not hold.
+    """
+
+
 class ProofError(IntegrityError):
     """A Merkle proof, tree state or checkpoint note is malformed or does not hold."""
 
@@ -169,6 +180,12 @@ class ResumeError(ReplayError):
     """A stopped run cannot go on as things are; its record is what it was."""
 
     code = "resume"
+
+
+class ForkError(ResumeError):
+    """A run cannot be forked as things are: there is no fork, and its record is what it was."""
+
+    code = "fork"
 
 
 class SetupError(ReplayError):

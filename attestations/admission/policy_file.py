@@ -19,6 +19,7 @@ import msgspec
 
 from attestations.admission.facts import KeylessSigner, KeySigner, Signer, signer_name
 from attestations.admission.policy import Policy, Revocation, Rule, TrustedSigner
+from attestations.admission.policy_hints import hint_of
 from attestations.errors import PolicyError
 from attestations.statements.provenance import PROVENANCE
 
@@ -53,7 +54,9 @@ def read_policy(data: bytes, where: str = "") -> Policy:
     try:
         policy = msgspec.convert(table, Policy)
     except (msgspec.ValidationError, RecursionError) as error:
-        raise PolicyError(f"the file is no policy: {error}", where=where) from None
+        raise PolicyError(
+            f"the file is no policy: {error}", where=where, hint=hint_of(error)
+        ) from None
     check_policy(policy, where)
     return policy
 

@@ -12,31 +12,35 @@ from typing import Final
 
 from attestations.anchors.comparing import compare
 from attestations.errors import NoteError, StateError
-from attestations.whole_files import write_whole
+from attestations.whole_files import read_regular, write_whole
 from replay.errors import ProofError
 from replay.tree import Checkpoint, parse_checkpoint
 
 __all__ = ["read_pin", "write_pin"]
 
 _NOTE_SIZE_MAX: Final = 256 * 1024
+_WRITES_ONE: Final = "`ritornello pin RUN --write FILE` writes one"
 
 
 def read_pin(path: Path) -> Checkpoint:
     """Read a pin.
 
     Raises:
-        StateError: the file is not a checkpoint note.
-        OSError: it cannot be read.
+        StateError: the file cannot be read, or is not a checkpoint note.
     """
-    with path.open("rb") as file:
-        data = file.read(_NOTE_SIZE_MAX + 1)
+    try:
+        data = read_regular(path, _NOTE_SIZE_MAX + 1)
+    except OSError as error:
+        raise StateError(
+            f"the pin cannot be read: {error.strerror}", where=str(path), hint=_WRITES_ONE
+        ) from error
     try:
         checkpoint, _ = parse_checkpoint(data)
     except ProofError as error:
         raise StateError(
             f"this is not a pin: {error.message}",
             where=str(path),
-            hint="`ritornello pin RUN --write FILE` writes one",
+            hint=_WRITES_ONE,
         ) from None
     return checkpoint
 

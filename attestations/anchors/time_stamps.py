@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attestations.errors import KeyFormError, TimeStampError, TimeStampServiceError
+from attestations.whole_files import read_regular
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -163,8 +164,7 @@ def read_roots(path: Path) -> TimeStampRoots:
     """
     from cryptography.x509 import load_pem_x509_certificates
 
-    with path.open("rb") as file:
-        data = file.read(_ROOTS_SIZE_MAX + 1)
+    data = read_regular(path, _ROOTS_SIZE_MAX + 1)
     try:
         found = load_pem_x509_certificates(data) if len(data) <= _ROOTS_SIZE_MAX else []
     except ValueError:

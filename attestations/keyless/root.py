@@ -23,6 +23,7 @@ import msgspec
 from attestations.errors import KeylessError
 from attestations.keyless.library import refusing, require_sigstore
 from attestations.statements.strict_json import check_json
+from attestations.whole_files import read_regular
 
 if TYPE_CHECKING:
     from sigstore.models import TrustedRoot
@@ -139,15 +140,26 @@ def parse_pinned_file(text: str) -> tuple[Path, str]:
     return Path(match["path"]), match["digest"]
 
 
-def read_bounded(path: Path, what: str, size_max: int = ROOT_SIZE_MAX) -> bytes:
+def read_bounded(
+    path: Path, what: str, size_max: int = ROOT_SIZE_MAX, *, from_pipe: bool = False
+) -> bytes:
     """Read a small file whole.
+
+    Args:
+        path: the file.
+        what: it is, for messages.
+        size_max: bytes that it may have.
+        from_pipe: whether it may be a pipe, which is waited for: a secret often comes by one.
 
     Raises:
         KeylessError: it is not there, cannot be read, or is longer than `size_max` bytes.
     """
     try:
-        with path.open("rb") as file:
-            data = file.read(size_max + 1)
+        if from_pipe:
+            with path.open("rb") as file:
+                data = file.read(size_max + 1)
+        else:
+            data = read_regular(path, size_max + 1)
     except OSError as error:
         raise KeylessError(f"{what} cannot be read: {error.strerror}", where=str(path)) from None
     if len(data) > size_max:

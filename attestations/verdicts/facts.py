@@ -85,6 +85,7 @@ class Facts:
     """Everything that was found out about one log.
 
     Args:
+        unread: whether its records could not be read at all, so that nothing is known of them.
         problems: what is wrong with its bytes, in log order.
         omitted: how many more there are.
         sealed: whether its last record is its seal.
@@ -97,6 +98,7 @@ class Facts:
         threshold: how many of these are enough; 0 if none was asked for.
     """
 
+    unread: bool = False
     problems: tuple[Finding, ...] = ()
     omitted: int = 0
     sealed: bool

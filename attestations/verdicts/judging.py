@@ -8,7 +8,7 @@ the other way round: each one that holds stands by itself, and a conflict outwei
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from attestations.verdicts.facts import Facts, Finding
 
@@ -20,6 +20,8 @@ Authenticity = Literal["signed", "unsigned", "untrusted", "failed"]
 Anchoring = Literal["none", "pinned", "timestamped", "witnessed", "conflict"]
 
 V = TypeVar("V", bound=str)
+
+_UNREAD: Final = "its records cannot be relied on as they are, so what is missing is not known"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,16 @@ def _completeness(facts: Facts) -> Verdict[Completeness]:
     if facts.truncated:
         states.append("truncated")
         findings.append(Finding("truncated", "its head knows of more records than are there"))
+    elif facts.unread:
+        # It may have all its records, and a seal: what cannot be read is not said to be absent.
+        states.append("gaps")
+        findings.append(Finding("unread", _UNREAD))
     if facts.missing:
         findings.append(Finding("missing", "records or parts are not there, and nothing says why"))
     findings.extend(facts.gaps)
-    if facts.missing or facts.gaps:
+    if (facts.missing or facts.gaps) and "gaps" not in states:
         states.append("gaps")
-    if not facts.sealed:
+    if not facts.sealed and not facts.unread:
         states.append("open")
         findings.append(Finding("open", "it has no seal: what came after may be missing"))
     if not states:

@@ -17,6 +17,13 @@ _OPTIONS = ("--help", "--version")
 
 def main() -> NoReturn:
     """Run the command and end the process."""
+    try:
+        _run()
+    except KeyboardInterrupt:  # while the verb's modules are loaded; the verb tells of its own
+        sys.exit(130)
+
+
+def _run() -> NoReturn:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # the shell closed it: `>&-`
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115

@@ -275,6 +275,8 @@ def _divergence(report: Beginning | Estimate | ForkReport) -> Iterator[str]:
         yield f"    now      {inert(change.replayed or '(nothing)', _SHOWN_MAX)}"
     if found.replayed_place is not None:
         yield f"  at {inert(found.replayed_place)}"
+    if found.note:
+        yield f"  note: {inert(found.note, _SHOWN_MAX)}"
 
 
 def main(arguments: Sequence[str]) -> None:

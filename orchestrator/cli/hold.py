@@ -53,7 +53,12 @@ def hold(
     if Path(run).suffix == BUNDLE_SUFFIX:
         raise UsageError("a bundle is a copy, and nobody erases from it", where=run)
     if (reason is None) != (authority is None) or (release and reason is None):
-        raise UsageError("a hold and a release take both --reason and --authority")
+        what = " --release" if release else ""
+        raise UsageError(
+            f"a {'release' if release else 'hold'} takes both --reason and --authority",
+            where=f"run {run}",
+            hint=f"`ritornello hold {run}{what} --reason WHY --authority WHO`",
+        )
     for words in (reason, authority):
         if words is not None and (not words.strip() or len(words) > _WORDS_MAX):
             raise UsageError(f"reason and authority take 1 to {_WORDS_MAX} characters")

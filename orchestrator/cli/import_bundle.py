@@ -17,10 +17,12 @@ from orchestrator.cli.gate.trust_layers import InPolicy, trust_here
 from orchestrator.cli.import_cassette import CASSETTE_SUFFIXES, import_cassette
 from orchestrator.cli.terminal import emit_json, say
 from replay.bundle.attached import keep_attached
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.head import write_head
+from replay.log.seeming import begins_as_zip, seeming
 from replay.log.workspace import Workspace
 from replay.session.record import DEFAULT_WORKSPACE
 
@@ -58,6 +60,7 @@ def import_bundle(
         return import_cassette(bundle, workspace, tape, as_json=as_json)
     if not bundle.is_file():
         raise NotFoundError("no such bundle", where=str(bundle))
+    _refuse_no_bundle(bundle)
     with BundleReader.open(bundle) as reader:
         admission = Admission()
         if trust is not None:
@@ -98,6 +101,15 @@ def import_bundle(
         say(*admission.lines())
         say(f"ritornello: run {reader.run_id}, {manifest.size} events, root {manifest.root}")
     return 0
+
+
+def _refuse_no_bundle(path: Path) -> None:
+    """Refuse what is neither called a bundle nor begins as one: nothing of it is damaged."""
+    if path.suffix == BUNDLE_SUFFIX or begins_as_zip(path):
+        return
+    what, hint = seeming(path) or ("", "")
+    if what:
+        raise NotFoundError(f"this is no bundle: it seems to be {what}", where=str(path), hint=hint)
 
 
 def main(arguments: Sequence[str]) -> None:

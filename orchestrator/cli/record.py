@@ -98,10 +98,20 @@ def report_recording(
 ) -> int:
     """Say what became of a recorded program; return its exit code."""
     recorded = outcome.answer
+    if outcome.killed_by is not None:
+        say(
+            f"ritornello: the program's process was killed by signal {outcome.killed_by} before the"
+            " engine was up in it; nothing of the program ran, and nothing was recorded",
+            "  try: the same command again",
+        )
+        if as_json:
+            emit_json(verb, {"run": None, "reason": None, "exit_code": outcome.exit_code})
+        return outcome.exit_code
     if not isinstance(recorded, Recorded):
         say(
-            "ritornello: the program's process ended without returning to the engine; its run stays"
-            " open, and can be resumed",
+            # The engine was up, but a kill may have come before the run was entered.
+            "ritornello: the program's process ended without returning to the engine; its run, if"
+            " it had begun, stays open, and can be resumed",
             f"  where: {inert(str(workspace))}; `ritornello verify --workspace` names such runs",
             "  try: `ritornello resume RUN` lets it go on where its record ends;"
             " `ritornello runs` lists it",

@@ -96,6 +96,7 @@ def resume(
             "ritornello: the program's process ended without returning to the engine; its run stays"
             " open, and can be resumed",
             f"  where: {inert(str(workspace))}; `ritornello verify --workspace` names such runs",
+            f"  try: `ritornello resume {inert(run)}` lets it go on where its record ends",
         )
         if as_json:
             emit_json("resume", {"run": None, "verdict": None, "exit_code": outcome.exit_code})

@@ -10,11 +10,13 @@ from typing import Annotated
 import msgspec
 import typer
 
+from attestations.whole_files import read_regular
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit, emit_json, table
-from replay.erasure.retention import POLICY_BYTES_MAX, read_policy, retained
+from replay.erasure.retention import POLICY_BYTES_MAX, POLICY_FORM, read_policy, retained
 from replay.erasure.standing import standing_of
+from replay.errors import NotFoundError
 from replay.log.workspace import Workspace
 from replay.session.record import DEFAULT_WORKSPACE
 
@@ -37,8 +39,11 @@ def retention(
       ritornello retention policy.toml
       ritornello retention policy.toml --json
     """
-    with policy.open("rb") as file:
-        rules = read_policy(file.read(POLICY_BYTES_MAX + 1), str(policy))
+    try:
+        data = read_regular(policy, POLICY_BYTES_MAX + 1)
+    except FileNotFoundError:
+        raise NotFoundError("no such policy", where=str(policy), hint=POLICY_FORM) from None
+    rules = read_policy(data, str(policy))
     place = Workspace.open(workspace, create=False)
     payloads, runs = place.payloads(), place.runs()
     held = {run.run: bool(standing_of(payloads, run.run).holds) for run in runs}

@@ -28,7 +28,8 @@ def runs(*, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False)
     """List the runs of the workspace, in the order in which they were entered.
 
     A command is shown as its record has it, so with surrogates for secrets. That of
-    the newest 100 runs is looked up; --json says in `command` what is listed.
+    the newest 100 runs is looked up; --json says in `command` what is listed, and in
+    `status` the word under STATE.
     `running` is a run that a process writes now. `open` is one that stopped without
     its end, by a crash or a kill: `ritornello resume` lets it go on.
 
@@ -52,6 +53,7 @@ def runs(*, workspace: InWorkspace = DEFAULT_WORKSPACE, as_json: AsJson = False)
                 "command": seen.get(run.run, nothing).command,
                 "started_us": seen.get(run.run, nothing).started_us,
                 "running": run.run in running,
+                "status": _status(run, running=run.run in running),
             }
             for run in found
         ]
@@ -89,10 +91,16 @@ def _seen(found: Sequence[RunSummary], workspace: Path) -> dict[str, _Seen]:
     return seen
 
 
+def _status(run: RunSummary, *, running: bool) -> str:
+    """Return how a run stands, in the word that a person is shown."""
+    if running:
+        return "running"
+    return (run.reason or run.state) if run.state == "closed" else run.state
+
+
 def _row(run: RunSummary, seen: _Seen, *, running: bool) -> tuple[str, ...]:
     command = seen.command
-    state = (run.reason or run.state) if run.state == "closed" else run.state
-    state = "running" if running else state
+    state = _status(run, running=running)
     entry = run.entry or "-"
     if command is not None:
         shown = ["python", *command] if command[:2] != ["uv", "run"] else command

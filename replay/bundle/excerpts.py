@@ -55,9 +55,9 @@ class HeadClaim(msgspec.Struct, frozen=True, kw_only=True):
     member: str
     seq: int
 
-    def refused(self, message: str) -> BundleError:
+    def refused(self, message: str, kind: type[BundleError] = BundleError) -> BundleError:
         """Return an error that names the record."""
-        return BundleError(f"workspace record {self.seq} {message}", member=self.member)
+        return kind(f"workspace record {self.seq} {message}", member=self.member)
 
 
 def excerpt_frames(excerpts: Iterable[Excerpt]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from replay.bundle.excerpts import ExcerptChecker, HeadClaim, iter_excerpts
 from replay.bundle.manifest import CHECKPOINT_NAME, MANIFEST_NAME, Manifest
 from replay.bundle.members import Members
 from replay.bundle.statements import iter_statements
-from replay.errors import BundleError, IntegrityError
+from replay.errors import BundleError, BundleTruncatedError, IntegrityError
 from replay.events.digest import COMMITMENT_BYTES, payload_commitment_of
 from replay.events.entry import Entry, Part, PartState
 from replay.events.parts import check_part
@@ -114,7 +114,8 @@ def _verify_entries(
     if (frontier.size, frontier.root().hex()) != (manifest.size, manifest.root):
         raise BundleError("root is not that of the headers", member=CHECKPOINT_NAME)
     if pending:
-        raise pending[-1].refused(f"knows of {pending[-1].size} records of the run")
+        known = f"knows of {pending[-1].size} records of the run"
+        raise pending[-1].refused(known, BundleTruncatedError)
     if sealed != manifest.sealed:
         raise BundleError("says otherwise whether the run is sealed", member=MANIFEST_NAME)
     return Verified(events=frontier.size, **states)

@@ -17,6 +17,7 @@ from replay.errors import IntegrityError
 from replay.events.kinds import CATALOGUE, role_of
 from replay.recording.divergence import Category, Divergence, FieldChange
 from replay.recording.place import place
+from replay.sources.history import ErasedPayloadError
 from replay.tree import Frontier, event_leaves
 
 if TYPE_CHECKING:
@@ -147,14 +148,17 @@ class Comparer:
                 candidate=candidate,
                 note="the recording ends here",
             )
-        fields = self._header_changes(recorded, computed)
+        gone = self._incomparable(recorded, computed)
+        # Against nothing every field would seem to differ, and header fields alone to be all.
+        fields = () if gone is not None else self._header_changes(recorded, computed)
         category: Category = "changed"
         if recorded.header.kind != header.kind:
             category = "order" if candidate is not None else "extra"
             if role_of(header.kind) in {"answered", "delivered"}:
                 category = "missing"
         else:
-            fields += changed_fields(self._payload(recorded), whole or data)
+            if gone is None:
+                fields += changed_fields(self._payload(recorded), whole or data)
             if role_of(header.kind) in {"answered", "delivered"}:
                 category = "missing"  # inputs are copied: one that differs was cut short
             elif candidate not in {None, header.seq} and self._is_at(candidate, whole):
@@ -169,11 +173,16 @@ class Comparer:
             recorded_place=recorded.place or self._places(header.seq),
             replayed_place=computed.place or place(),
             candidate=candidate,
-            note=self._note(recorded, computed, whole),
+            note=self._note(recorded, computed, whole, gone),
         )
 
-    def _note(self, recorded: Entry, computed: Entry, whole: bytes | None) -> str:
+    def _note(self, recorded: Entry, computed: Entry, whole: bytes | None, gone: str | None) -> str:
         kind = computed.header.kind
+        if gone is not None:
+            how = "is missing" if gone == "missing" else f"was {gone}"
+            return (
+                f"the payload of event {recorded.header.seq} {how}; its content cannot be compared"
+            )
         if role_of(kind) != "derived":
             return "the program did something before this input was complete"
         if kind == recorded.header.kind == "FileWritten":
@@ -206,6 +215,17 @@ class Comparer:
     def _is_at(self, seq: int | None, data: bytes | None) -> bool:
         entry = None if seq is None else self._history.entry(seq)
         return entry is not None and data is not None and self._payload(entry) == data
+
+    def _incomparable(self, recorded: Entry, computed: Entry) -> str | None:
+        """Return why the recorded payload is gone, if it is and is another; None if not."""
+        before, after = recorded.header, computed.header
+        if before.kind != after.kind or before.commitment == after.commitment:
+            return None
+        try:
+            self._history.raw_payload(recorded)
+        except ErasedPayloadError as error:
+            return error.state
+        return None
 
     def _payload(self, entry: Entry) -> bytes | None:
         try:

@@ -217,7 +217,8 @@ def _refuse_held(place: Workspace, plans: Sequence[RunPlan]) -> None:
             raise ErasureError(
                 f"the run is held: {hold.reason}",
                 where=f"run {plan.run}, workspace record {hold.record}, by {hold.authority}",
-                hint="a hold beats an erasure; `ritornello hold RUN --release` ends it",
+                hint=f"a hold beats an erasure; `ritornello hold {plan.run} --release --reason WHY"
+                " --authority WHO` ends it",
             )
 
 

@@ -17,6 +17,7 @@ from replay.log.workspace_check import RunSummary
 
 __all__ = [
     "POLICY_BYTES_MAX",
+    "POLICY_FORM",
     "Retained",
     "RetentionClass",
     "RetentionPolicy",
@@ -25,6 +26,10 @@ __all__ = [
 ]
 
 POLICY_BYTES_MAX: Final = 1 << 20
+POLICY_FORM: Final = (
+    'it says version = 1, and for each class [classes.NAME] with entries = ["*"], keep_days_min and'
+    " keep_days_max"
+)
 _DAY_US: Final = 24 * 60 * 60 * 1_000_000
 
 Days = Annotated[int, msgspec.Meta(ge=0, le=36_500)]
@@ -83,14 +88,20 @@ def read_policy(data: bytes, where: str) -> RetentionPolicy:
         UsageError: it is no such policy; names the field.
     """
     if len(data) > POLICY_BYTES_MAX:
-        raise UsageError(f"no retention policy: over {POLICY_BYTES_MAX} bytes", where=where)
+        what = f"no retention policy: over {POLICY_BYTES_MAX} bytes"
+        raise UsageError(what, where=where, hint=POLICY_FORM)
     try:
         policy = msgspec.convert(tomllib.loads(data.decode()), RetentionPolicy)
     except (ValueError, msgspec.ValidationError, RecursionError) as error:
-        raise UsageError(f"no retention policy: {error}", where=where) from None
+        what = f"no retention policy: {error}"
+        raise UsageError(what, where=where, hint=POLICY_FORM) from None
     for name, each in policy.classes.items():
         if each.keep_days_max is not None and each.keep_days_max < each.keep_days_min:
-            raise UsageError(f"class {name} must go before it may", where=where)
+            raise UsageError(
+                f"class {name} must go before it may",
+                where=where,
+                hint="keep_days_max is no less than keep_days_min",
+            )
     return policy
 
 

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from replay.errors import ResumeError
+from replay.errors import ForkError
 from replay.files.content import pieces, write_whole
 from replay.files.live import LiveFiles
 from replay.files.resumed import ResumedFiles
@@ -53,15 +53,15 @@ class ForkedFiles(ResumedFiles):
         """Return what stands in the overlay: each file with the place where it belongs.
 
         Raises:
-            ResumeError: the content of one of them is not on record.
+            ForkError: the content of one of them is not on record.
         """
         if self._unknown:
-            raise ResumeError(
+            raise ForkError(
                 f"the recorded part appends to {self._unknown[0]}, whose content is not on record",
                 hint="fork from an event before it is opened: --at SEQ",
             )
         if self.unplaced:
-            raise ResumeError(
+            raise ForkError(
                 f"the recorded part writes {self.unplaced[0]}, which cannot be written anew",
                 hint="fork from an event before it is opened: --at SEQ",
             )
@@ -118,7 +118,7 @@ class ForkedFiles(ResumedFiles):
         try:
             real = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | append, 0o666)
         except OSError as error:
-            raise ResumeError(error.strerror or "it cannot be opened", where=path) from None
+            raise ForkError(error.strerror or "it cannot be opened", where=path) from None
         try:
             os.lseek(real, os.lseek(descriptor, 0, os.SEEK_CUR), os.SEEK_SET)
             os.dup2(real, descriptor, inheritable=False)
@@ -135,7 +135,7 @@ def _make(directory: str) -> None:
     try:
         Path(directory or "/").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ResumeError(
+        raise ForkError(
             f"a directory of the recorded part cannot be made: {error.strerror}", where=directory
         ) from None
 
@@ -151,7 +151,7 @@ def _copy(source: str, target: str) -> None:
         finally:
             os.close(to)
     except OSError as error:
-        raise ResumeError(
+        raise ForkError(
             f"a file of the recorded part cannot be written: {error.strerror}", where=target
         ) from None
     finally:

@@ -35,6 +35,10 @@ def start():
             if roots:
                 from replay.session.child import main
                 return main
+    except KeyboardInterrupt:
+        import signal
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     except BaseException as error:
         what = f"the engine cannot be loaded ({type(error).__name__}: {error})"
     import json

@@ -58,10 +58,13 @@ class LaunchedProgram(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         exit_code: of the process; 128 and the signal's number where a signal ended it.
         answer: what the child reported; None if it ended without a word.
+        killed_by: the signal that ended it before the engine was up in it, so before anything
+            of the program ran or was recorded; None where that was not so.
     """
 
     exit_code: int
     answer: Outcome | None
+    killed_by: int | None = None
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,6 +281,8 @@ def launch_task(
                 process.wait()
         status = process.wait()
         heard = answers.wait()
+    if not heard and status < 0:  # that says nothing about the engine in that Python
+        return LaunchedProgram(exit_code=128 - status, answer=None, killed_by=-status)
     if not heard:
         what = shlex.join((*prefix[:2], python))
         raise UsageError(

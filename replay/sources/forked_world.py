@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replay.errors import ResumeError
+from replay.errors import ForkError
 from replay.events.kinds import SecretRegistered
 from replay.scheduler.ports import Halted
 from replay.sources.outside import LiveWorld
@@ -159,7 +159,7 @@ class ForkedWorld(ResumedWorld):
         elif not any(kept.flight is flight for flight in self._flights):
             self._defer(kept)  # something done to a process that goes live
         elif recorded is None:
-            error = ResumeError(
+            error = ForkError(
                 "a child process whose answers are recorded gets something else",
                 where=kept.flight.label,
                 hint="--at SEQ, with the event that started it, lets it really run",

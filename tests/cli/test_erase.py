@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import zipfile
 
@@ -114,6 +115,10 @@ def test_a_hold_is_placed_shown_and_released(place):
 
     assert (held.code, refused.code, released.code, erased.code) == (0, 6, 0, 0)
     assert "the run is held: case 7" in refused.err
+    named = re.search(
+        r"`ritornello (hold [0-9A-Z]{26} --release) --reason WHY --authority WHO`", refused.err
+    )
+    assert named is not None
     assert [each["reason"] for each in shown.report["holds"]] == ["case 7"]
     assert place.look("hold", "last", "--json").report["holds"] == []
     assert place.look("verify", "--workspace").code == 0
@@ -122,6 +127,13 @@ def test_a_hold_is_placed_shown_and_released(place):
 def test_a_hold_needs_a_reason_and_a_release_something_to_release(place):
     assert place.look("hold", "last", "--reason", "case 7").code == 2
     assert place.look("hold", "last", "--release", *WHY).code == 2
+    unsaid = place.look("hold", "last", "--release")
+    assert unsaid.code == 2
+    assert unsaid.err.splitlines() == [
+        "usage: a release takes both --reason and --authority",
+        "  where: run last",
+        "  try: `ritornello hold last --release --reason WHY --authority WHO`",
+    ]
 
 
 def test_retention_says_what_is_overdue_and_a_hold_beats_it(place):

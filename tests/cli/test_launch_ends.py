@@ -69,6 +69,28 @@ def test_a_killed_launcher_takes_its_program_with_it(place, way):
     assert soon(lambda: not runs(program))
 
 
+def test_a_resume_that_is_killed_again_says_what_to_try_as_a_recording_does(place):
+    place.write("agent.py", "import os, time\ntime.time()\nos.kill(os.getpid(), 9)\n")
+
+    recorded = place.run("record", "--", "python", "agent.py")
+    resumed = place.run("resume", "last")
+
+    assert (recorded.code, resumed.code) == (137, 137), recorded.err + resumed.err
+    assert "try: `ritornello resume RUN` lets it go on" in recorded.err
+    assert "try: `ritornello resume last` lets it go on" in resumed.err
+
+
+def test_what_fork_refuses_is_told_as_its_own(place):
+    place.write("agent.py", "print('one')\n")
+    place.run("record", "--", "python", "agent.py")
+    place.write("agent.py", "print('one'\n")
+
+    refused = place.run("fork", "last", "--yes")
+
+    assert refused.code == 6
+    assert refused.err.startswith("fork: the run cannot be forked: "), refused.err
+
+
 STUBBORN = """\
 import replay, time
 

@@ -168,6 +168,16 @@ def test_what_is_called_python_and_is_none_is_refused(place, text):
     assert "did not come up" in refused.err
 
 
+def test_a_program_that_is_killed_before_the_engine_is_up_is_told_by_its_signal(place):
+    other = executable(place.path / "other" / "python3", "#!/bin/sh\nkill -KILL $$\n")
+
+    killed = place.run("record", "--json", "--", other, "-c", "pass")
+
+    assert killed.code == 137
+    assert "killed by signal 9 before the engine was up" in killed.err
+    assert (killed.report["run"], killed.report["exit_code"]) == (None, 137)
+
+
 def test_a_prompt_at_the_end_is_refused(place):
     refused = place.run("record", "--", "python", "-c", "1/0", env={"PYTHONINSPECT": "1"})
 

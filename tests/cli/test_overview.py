@@ -51,6 +51,17 @@ def test_without_a_word_the_command_shows_its_overview(place):
     assert place.look().out == place.look("--help").out == place.look("-h").out
 
 
+def test_an_interrupt_while_a_verb_is_loaded_ends_quietly(place, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("orchestrator.cli.__main__.import_module", interrupted)
+
+    ended = place.look("runs")
+
+    assert (ended.code, ended.out, ended.err) == (130, "", "")
+
+
 def test_the_version_is_data(place):
     from replay.version import VERSION
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+_WHICH = "not proved    which run it is and of what size"
+
 
 @pytest.fixture
 def proof(recorded, tmp_path):
@@ -126,6 +128,8 @@ def test_a_pin_says_whose_it_is_and_a_contradicting_one_is_a_conflict(recorded, 
     unknown = recorded.look("verify", path, "--pin", third, "--json")
 
     assert (held.code, "anchoring     pinned" in held.out) == (0, True)
+    assert [_WHICH in ran.out for ran in (held, contradicted)] == [False, True]
+    assert len(unknown.report["not_proved"]) == 4
     assert (contradicted.code, "anchoring     conflict" in contradicted.out) == (3, True)
     assert (unknown.code, unknown.report["unmet"]) == (1, ["--pin"])
     assert recorded.look("verify", path, "--require", "anchoring=pinned").code == 2
@@ -150,6 +154,7 @@ def test_a_signed_checkpoint_is_judged_under_the_key_that_is_named(recorded, pro
     strange = recorded.look("verify", path, "--log-key", named[1].text())
 
     assert (good.code, "authenticity  signed" in good.out) == (0, True)
+    assert [_WHICH in ran.out for ran in (good, bare, strange)] == [False, True, True]
     assert (bare.code, "authenticity  untrusted" in bare.out) == (0, True)
     assert (strange.code, "not so: --log-key" in strange.out) == (1, True)
     forged = path.read_text().replace("\n16\n", "\n17\n")

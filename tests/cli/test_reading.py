@@ -31,7 +31,7 @@ def test_verify_says_what_holds_and_what_nobody_vouches_for(recorded):
 def test_runs_lists_the_run_with_its_root(recorded):
     (run,) = recorded.look("runs", "--json").report["runs"]
 
-    assert run["state"] == "closed"
+    assert (run["state"], run["status"]) == ("closed", "completed")
     assert run["root"] == recorded.export.report["root"]
     assert run["run"] in recorded.look("runs").out
 
@@ -47,7 +47,7 @@ def test_runs_tells_a_run_that_is_written_from_one_that_was_killed(place):
     listed = place.look("runs", "--json").report["runs"]
     writer.close()
 
-    assert states == ["open", "running"]
+    assert states == [run["status"] for run in listed] == ["open", "running"]
     assert [(run["state"], run["running"]) for run in listed] == [("open", False), ("open", True)]
     assert "running" not in place.look("runs").out
     assert read_tree(place.path) == before

@@ -15,6 +15,7 @@ from replay.bundle.statements import DSSE_ENVELOPE, Statement
 from replay.bundle.withholding import parse_withheld
 from replay.errors import UsageError
 from replay.log.workspace import Workspace
+from tests.cli.conftest import PROGRAM
 from tests.support import second_reader
 from tests.support.chats import SENTENCE, record_chat
 
@@ -80,6 +81,22 @@ def test_a_result_withheld_without_its_salt_cannot_be_compared_and_with_it_can(r
     path, _ = shared("--withhold", "kind=OutputWritten", "--keep-salts")
     compared = recorded.run("replay", path, "--json")
     assert (compared.code, compared.report["verdict"]) == (0, "identical"), compared.out
+
+
+def test_a_change_of_what_is_withheld_is_told_without_fields(recorded, shared, tmp_path):
+    path, _ = shared("--withhold", "kind=TaskSpawned", "--keep-salts")
+    spawned = [seq for seq, kind, _ in kinds(recorded, path) if kind == "TaskSpawned"]
+    (tmp_path / "agent.py").write_text(PROGRAM.replace("child-{n}", "another-{n}"))
+
+    ran = recorded.run("replay", path, "--in", tmp_path, "--json")
+
+    assert (ran.code, ran.report["verdict"]) == (1, "diverged"), ran.err
+    found = ran.report["divergence"]
+    assert found["seq"] in spawned
+    assert found["fields"] == []
+    assert found["note"] == (
+        f"the payload of event {found['seq']} was withheld; its content cannot be compared"
+    )
 
 
 def test_by_actor_and_by_text(recorded, shared):

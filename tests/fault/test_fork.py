@@ -13,7 +13,7 @@ import pytest
 
 import replay
 from orchestrator.testing import ScriptedProvider
-from replay.errors import ResumeError, UsageError
+from replay.errors import ForkError, UsageError
 from replay.events.kinds import RunStarted
 from replay.events.payload import decode_payload
 from replay.log.workspace import Workspace
@@ -61,8 +61,9 @@ def test_the_estimate_names_what_the_like_of_it_used(tmp_path, provider):
     assert looks[0].output_tokens > 0
     assert len(provider.requests) == 3
     assert [run.run for run in Workspace.open(tmp_path).runs()] == [recording.run_id]
-    with pytest.raises(ResumeError, match="there is no fork: declined"):
+    with pytest.raises(ForkError, match="there is no fork: declined") as refused:
         declined.result()
+    assert refused.value.diagnostics().startswith("fork: there is no fork")
 
 
 def test_the_common_records_keep_their_bytes_but_the_first(tmp_path, provider):

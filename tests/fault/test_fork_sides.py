@@ -19,7 +19,7 @@ import pytest
 import replay
 from orchestrator.cli.export import export_run
 from orchestrator.testing import Answer, Delivery, Rule, Script, ScriptedProvider
-from replay.errors import NotFoundError, ResumeError
+from replay.errors import ForkError, NotFoundError
 from replay.files.content import FILE_BYTES_MAX
 from replay.log.workspace import Workspace
 from tests.fault.forking import NAMES, ask, bodies, fork_of, judged
@@ -152,7 +152,7 @@ def test_a_file_of_which_only_the_size_is_on_record_is_refused_by_name(
 
     recording = replay.record(program("one"), workspace=tmp_path / "w")
     there = Path("diary.txt").stat().st_size
-    with pytest.raises(ResumeError, match=r"appends to .*diary\.txt"):
+    with pytest.raises(ForkError, match=r"appends to .*diary\.txt"):
         fork_of(recording, tmp_path / "w", program("two"))
     assert len(provider.requests) == 1
     assert Path("diary.txt").stat().st_size == there
@@ -288,7 +288,7 @@ def test_a_secret_goes_to_no_other_host_unless_somebody_says_so(tmp_path, provid
     with ScriptedProvider() as other:
         program = _keyed(provider.base_url, "two", other.base_url)
         host = other.base_url.removeprefix("http://")
-        with pytest.raises(ResumeError, match=f"would go to http://{host}"):
+        with pytest.raises(ForkError, match=f"would go to http://{host}"):
             fork_of(recording, tmp_path, program)
         assert (len(provider.requests), other.requests) == (2, ())
         assert len(Workspace.open(tmp_path).runs()) == 1
@@ -304,7 +304,7 @@ def test_a_bundle_does_not_say_who_may_get_a_secret(tmp_path, provider, monkeypa
     export_run(recording.run_id, Workspace.open(tmp_path / "a"), bundle)
     host = provider.base_url.removeprefix("http://")
     program = _keyed(provider.base_url, "two")
-    with pytest.raises(ResumeError, match=f"would go to http://{host}"):
+    with pytest.raises(ForkError, match=f"would go to http://{host}"):
         replay.fork(bundle, program, workspace=tmp_path / "b")
     assert len(provider.requests) == 2
     fork = replay.fork(bundle, program, workspace=tmp_path / "b", secret_to=["127.0.0.1"])

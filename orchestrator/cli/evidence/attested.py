@@ -31,6 +31,7 @@ from attestations.statements.provenance import (
     resources_of,
 )
 from attestations.statements.statement import Statement, Subject
+from attestations.whole_files import read_regular
 from orchestrator.cli.evidence.erasures import erasures_here, erasures_proved
 from replay.bundle.manifest import ORIGIN_PREFIX
 from replay.bundle.reader import BundleReader
@@ -164,8 +165,7 @@ def attestable_file(
         UsageError: it is longer than anything that is spoken of.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        data = file.read(FILE_SIZE_MAX + 1)
+    data = read_regular(path, FILE_SIZE_MAX + 1)
     if len(data) > FILE_SIZE_MAX:
         raise UsageError(f"the file is longer than {FILE_SIZE_MAX >> 20} MiB", where=str(path))
     called = name or path.name

@@ -80,7 +80,7 @@ class KeylessSigner(msgspec.Struct, frozen=True, kw_only=True):
         from attestations.keyless.signing import SigstoreServices
 
         if token_file is not None:
-            data = read_bounded(token_file, "the identity token", _TOKEN_SIZE_MAX)
+            data = read_bounded(token_file, "the identity token", _TOKEN_SIZE_MAX, from_pipe=True)
             token = data.decode("ascii", "replace").strip()
         else:
             token = os.environ.get(TOKEN_VARIABLE, "").strip()

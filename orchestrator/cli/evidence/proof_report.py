@@ -20,23 +20,34 @@ from replay.errors import NotFoundError, ProofError
 from replay.events.digest import content_hash
 
 __all__ = [
-    "NOT_PROVED",
     "ProofAmong",
     "is_proof",
+    "not_proved",
     "proof_fields",
     "verify_proof",
     "verify_proof_among",
 ]
 
 #: What nobody may read into a proof that holds.
-NOT_PROVED: Final = (
+_NOT_PROVED: Final = (
     "that the run ends here, is sealed or is whole, or how many events it has",
     "what the events before and after it say",
     "when it happened: its time is a claim",
-    "which run it is and of what size: only a signature, or a root known from elsewhere, does that",
+)
+_WHICH_RUN: Final = (
+    "which run it is and of what size: only a signature, or a root known from elsewhere, does that"
 )
 _SHOWN_MAX: Final = 2000
 _BODY_SHOWN_MAX: Final = 1 << 20
+
+
+def not_proved(*, known: bool = False) -> tuple[str, ...]:
+    """Return what nobody may read into a proof that holds.
+
+    Args:
+        known: whether a trusted key, or a head from elsewhere, vouches for its checkpoint.
+    """
+    return _NOT_PROVED if known else (*_NOT_PROVED, _WHICH_RUN)
 
 
 def is_proof(name: str) -> bool:
@@ -60,6 +71,13 @@ class _Standing(msgspec.Struct, frozen=True, kw_only=True):
     signatures: tuple[SignatureFact, ...]
     code: ExitCode
     unmet: tuple[str, ...]
+
+    @property
+    def known(self) -> bool:
+        """Whether something beside the proof says which run and size its checkpoint is of."""
+        if self.authenticity == "failed" or self.anchoring == "conflict":
+            return False
+        return self.authenticity == "signed" or self.anchoring == "pinned"
 
 
 class ProofAmong(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +152,7 @@ def verify_proof_among(name: str, anchors: Anchors) -> ProofAmong:
 def _fields(proof: EventProof, standing: _Standing) -> dict[str, object]:
     return {
         "findings": [],
-        **proof_fields(proof),
+        **proof_fields(proof, known=standing.known),
         "authenticity": standing.authenticity,
         "anchoring": standing.anchoring,
         "unmet": standing.unmet,
@@ -185,8 +203,13 @@ def _standing(proof: EventProof, anchors: Anchors) -> _Standing:
     )
 
 
-def proof_fields(proof: EventProof) -> dict[str, object]:
-    """Return what a proof that holds shows, for a report."""
+def proof_fields(proof: EventProof, *, known: bool = False) -> dict[str, object]:
+    """Return what a proof that holds shows, for a report.
+
+    Args:
+        proof: the proof.
+        known: see `not_proved`.
+    """
     header = proof.header
     head, body = _payload(proof)
     return {
@@ -203,7 +226,7 @@ def proof_fields(proof: EventProof) -> dict[str, object]:
         "payload_head": head,
         "payload_body": body,
         "note_signatures": [signature.name for signature in proof.signatures],
-        "not_proved": NOT_PROVED,
+        "not_proved": not_proved(known=known),
     }
 
 
@@ -240,7 +263,7 @@ def _lines(proof: EventProof, standing: _Standing) -> Iterator[str]:
         yield f"signed by     {inert(each.signer)}: {each.outcome}"
     if standing.unmet:
         yield f"required      not so: {', '.join(standing.unmet)}"
-    if standing.authenticity != "signed" and standing.anchoring == "none":
+    if not standing.known:
         yield "note          compare the root with one that you know from elsewhere"
-    for sentence in NOT_PROVED:
+    for sentence in not_proved(known=standing.known):
         yield f"not proved    {sentence}"

@@ -12,10 +12,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from attestations.errors import EnvelopeError
-from attestations.statements.envelope import ENVELOPE_SIZE_MAX, read_lines
+from attestations.errors import EnvelopeError, StateError
+from attestations.statements.envelope import ENVELOPE_SIZE_MAX, read_envelope, read_lines
 from attestations.statements.run_evidence import check_receipts
 from attestations.verdicts import SignatureFact
+from attestations.whole_files import read_regular
 from orchestrator.cli.evidence.earlier import NEVER, Earlier
 from orchestrator.cli.key_verbs.listing import read_public
 from orchestrator.cli.key_verbs.trusted_keys import NamedKey, statement_keys
@@ -25,6 +26,7 @@ from replay.tree import Checkpoint
 __all__ = ["Admits", "Receipts", "read_receipts"]
 
 _OVER = "verified replay"
+_WRITES_ONE = "`ritornello replay RUN --receipt FILE --sign KEY` writes one"
 _BEFORE = "before its key was revoked, as a head of the log that lies elsewhere shows"
 
 
@@ -120,6 +122,7 @@ def read_receipts(files: Sequence[Path], keys: Sequence[str], refusal: Admits = 
 
     Raises:
         NotFoundError: a file is not there.
+        StateError: a file cannot be read, or is no receipt at all.
         UsageError: a file is too long, or a key is one for checkpoints.
         KeyFormError: a key is none.
     """
@@ -147,10 +150,30 @@ def _key(named: str) -> NamedKey:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(ENVELOPE_SIZE_MAX + 1)
+        data = read_regular(path, ENVELOPE_SIZE_MAX + 1)
     except FileNotFoundError:
-        raise NotFoundError("no such receipt", where=str(path)) from None
+        raise NotFoundError("no such receipt", where=str(path), hint=_WRITES_ONE) from None
+    except OSError as error:
+        raise StateError(
+            f"the receipt cannot be read: {error.strerror}", where=str(path), hint=_WRITES_ONE
+        ) from error
     if len(data) > ENVELOPE_SIZE_MAX:
-        raise UsageError("the file is too long for receipts", where=str(path))
+        raise UsageError("the file is too long for receipts", where=str(path), hint=_WRITES_ONE)
+    _refuse_no_receipt(data, path)
     return data
+
+
+def _refuse_no_receipt(data: bytes, path: Path) -> None:
+    """Refuse a file of which nothing is an envelope; one altered in part is a finding."""
+    why = ""
+    try:
+        for line in read_lines(data):
+            try:
+                read_envelope(line)
+            except EnvelopeError as error:
+                why = why or error.message
+            else:
+                return
+    except EnvelopeError as error:  # none, too many, or too long
+        why = error.message
+    raise StateError(f"{path.name} is no receipt: {why}", where=str(path), hint=_WRITES_ONE)

@@ -45,7 +45,7 @@ from replay.bundle.attached import read_attached
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.bundle.statements import TIME_STAMP, Statement
-from replay.errors import IntegrityError, NotFoundError
+from replay.errors import BundleTruncatedError, IntegrityError, NotFoundError
 from replay.log.excerpt import Excerpt
 from replay.log.fsck import Holes, RunCheck, check
 from replay.log.head import origin_of, read_head
@@ -300,9 +300,10 @@ def _unreadable(error: IntegrityError, demands: Demands, identity: str | None = 
     where = f" ({error.where})" if error.where else ""
     where += f"; {error.hint}" if error.hint else ""
     problem = Problem(code=error.code, seq=None, message=error.message + where)
+    truncated = isinstance(error, BundleTruncatedError)
     checked = RunCheck(
         integrity="failed",
-        completeness="gaps",
+        completeness="truncated" if truncated else "gaps",
         events=0,
         root="",
         run=None,
@@ -313,7 +314,7 @@ def _unreadable(error: IntegrityError, demands: Demands, identity: str | None = 
         head="absent",
         findings=(problem,),
     )
-    facts = Facts(problems=_findings((problem,)), sealed=False, missing=True)
+    facts = Facts(unread=True, problems=_findings((problem,)), sealed=False, truncated=truncated)
     return msgspec.structs.replace(_judged(facts, demands), run=checked, identity=identity)
 
 

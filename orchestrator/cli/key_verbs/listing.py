@@ -15,6 +15,7 @@ from attestations.keys.files import KEY_SUFFIX, NAME, PUBLIC_SUFFIX, head_of
 from attestations.keys.private import KeyRole
 from attestations.keys.public import PublicKey, read_public_pem
 from attestations.keys.trust import TrustedKey, read_trust, write_trust
+from attestations.whole_files import read_regular
 from orchestrator.cli.app import AsJson
 from orchestrator.cli.key_verbs.key_use import key_path
 from orchestrator.cli.key_verbs.making import vkey_of
@@ -140,8 +141,7 @@ def read_public(named: str) -> tuple[KeyRole | None, str, PublicKey]:
     if NAME.fullmatch(named) and not path.is_file():
         path = key_path(named).with_suffix(PUBLIC_SUFFIX)
     try:
-        with path.open("rb") as file:
-            data = file.read(_SIZE_MAX)
+        data = read_regular(path, _SIZE_MAX)
     except OSError as error:
         raise KeyFileError(
             f"the public key cannot be read: {error.strerror}",

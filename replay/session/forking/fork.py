@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from replay.doors.context import current
 from replay.doors.state.adapters import absent_adapters, active
-from replay.errors import IntegrityError, ResumeError, UsageError
+from replay.errors import ForkError, IntegrityError, UsageError
 from replay.files.overlay import Overlay
 from replay.guard.process import ProcessGuard, is_guarded
 from replay.log.fsck import check
@@ -61,7 +61,7 @@ def beginning(
         dialects: readings of provider exchanges; those installed, if not given.
 
     Raises:
-        ResumeError: that cannot be said.
+        ForkError: that cannot be said.
         UsageError: the run stopped without a seal, and the program does not leave it at all.
         IntegrityError: the record is damaged.
     """
@@ -78,7 +78,7 @@ def beginning_by(reader: LogReader, report: Report) -> Beginning:
     if report.verdict == "damaged":
         raise IntegrityError(f"the record is damaged: {note}", where=where)
     if report.unloadable is not None:
-        raise ResumeError(f"the run cannot be forked: {note}", where=where)
+        raise ForkError(f"the run cannot be forked: {note}", where=where)
     if report.verdict == "incomplete" and report.events:
         raise UsageError(
             "the run stopped without a seal, and the program is what it was",
@@ -86,7 +86,7 @@ def beginning_by(reader: LogReader, report: Report) -> Beginning:
             hint="`ritornello resume` lets it go on",
         )
     if report.verdict in {"erased", "incomplete"}:
-        raise ResumeError(f"the run cannot be forked: {note}", where=where)
+        raise ForkError(f"the run cannot be forked: {note}", where=where)
     last = size
     for entry in reader.entries(max(0, size - _ENDING)):
         if entry.header.kind == "RunEnded":
@@ -120,7 +120,7 @@ def look_ahead(
 
     Raises:
         UsageError: there is no such position, or the run was recorded by another engine.
-        ResumeError: a secret would go to a host that did not have it.
+        ForkError: a secret would go to a host that did not have it.
         NotFoundError: the value of a secret is not there.
     """
     size = reader.size()
@@ -163,7 +163,7 @@ def fork_program(
 
     Raises:
         UsageError: there is no such position, or the run was recorded by another engine.
-        ResumeError: a secret would go to a host that did not have it, or a file cannot be written.
+        ForkError: a secret would go to a host that did not have it, or a file cannot be written.
         NotFoundError: the value of a secret is not there.
         LogError: the log cannot be written.
     """

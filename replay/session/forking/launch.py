@@ -42,7 +42,7 @@ def find_beginning(
     Raises:
         NotFoundError: there is no such run, or its program is not there.
         UsageError: there is nothing to fork from, or the program's process ended without a word.
-        ResumeError: the run cannot be forked.
+        ForkError: the run cannot be forked.
         IntegrityError: the record is damaged.
     """
     launched = launch_replay(

@@ -60,7 +60,7 @@ def fork(
     Raises:
         NotFoundError: there is no such run or bundle, or the value of a secret is not there.
         UsageError: there is no such event, or the run stopped without a seal and is what it was.
-        ResumeError: a host would get a secret that it did not have, or the run cannot be forked.
+        ForkError: a host would get a secret that it did not have, or the run cannot be forked.
         IntegrityError: the record is damaged.
         LogError: the log of the fork cannot be written.
     """

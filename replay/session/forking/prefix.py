@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from replay.errors import ResumeError, UsageError
+from replay.errors import ForkError, UsageError
 from replay.events.code_kinds import AdmissionDecided
 from replay.events.entry import Entry
 from replay.events.header import decode_header, encode_header
@@ -59,7 +59,7 @@ class Prefix:
 
     Raises:
         UsageError: there is no such position, or a payload before it is gone.
-        ResumeError: the first record cannot be another.
+        ForkError: the first record cannot be another.
     """
 
     def __init__(self, reader: LogReader, position: int, root: str) -> None:
@@ -82,7 +82,7 @@ class Prefix:
         refs, brought, commitment, size = table.commit(split(encode_head(self.started), None))
         if len(brought) != len(salts):
             # One part more would move the numbers of all parts behind it.
-            raise ResumeError("the run's command is too long for a fork of it", where="event 0")
+            raise ForkError("the run's command is too long for a fork of it", where="event 0")
         old = [part.data for part in entry.brought]
         #: Parts of the first record that are others now; no other record may hold them.
         self.changed = frozenset(n for n, part in enumerate(brought) if part.data != old[n])
@@ -149,12 +149,12 @@ class ForkLog:
 
         Raises:
             LogError: the disk refuses; nothing live has happened.
-            ResumeError: the common records cannot follow another first one.
+            ForkError: the common records cannot follow another first one.
             UsageError: a payload of a common record is gone.
         """
         for entry in self._prefix.entries():
             if entry.header.seq and not self._prefix.changed.isdisjoint(entry.parts):
-                raise ResumeError(
+                raise ForkError(
                     "a record shares a part with the start of the run",
                     where=f"event {entry.header.seq}",
                 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from replay.errors import ResumeError
+from replay.errors import ForkError
 from replay.events.code_kinds import AdmissionDecided
 from replay.recording.divergence import Divergence
 from replay.session.awaiting import AwaitedAtOnce
@@ -183,10 +183,10 @@ class Fork(AwaitedAtOnce, Generic[T]):
         """Return what the program returned, or raise what it raised.
 
         Raises:
-            ResumeError: there is no fork.
+            ForkError: there is no fork.
         """
         if self.recording is None:
-            raise ResumeError(
+            raise ForkError(
                 f"there is no fork: {self.report.verdict}", where=f"run {self.report.forked_from}"
             )
         return self.recording.result()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from replay.compare.forked import ForkedTape, NoTape
-from replay.errors import ReplayError
+from replay.errors import ForkError, ReplayError
 from replay.files.forked import ForkedFiles
 from replay.scheduler.ports import Halted
 from replay.session.forking.answers import ForkedAnswers
@@ -99,6 +99,7 @@ class ForkedSession(ResumedSession[T]):
         inputs.keyed, inputs.world = keyed, world
         world.keyed, world.recollection, world.matches = keyed, recollection, tape.matches
         self._vault.believes = not choices.foreign
+        self._vault.refusal = ForkError
         self._answers.recollection = recollection
         self._answers.is_dry = choices.dry
         self._files.root, self._files.unplaced = overlay.root, overlay.unplaced

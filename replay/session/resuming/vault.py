@@ -44,11 +44,13 @@ class SecretVault:
 
     Attributes:
         believes: whether what the record shows counts: one that came from elsewhere is a claim.
+        refusal: what a secret for a new host is refused with.
     """
 
     def __init__(self, recorder: Recorder, secret_to: frozenset[str]) -> None:
         self._recorder = recorder
         self.believes = True
+        self.refusal: type[ResumeError] = ResumeError
         self._secret_to = secret_to
         self._loads: dict[str, Callable[[], str]] = {}
         #: (number of the secret, scheme, host) that the record shows.
@@ -171,7 +173,7 @@ class SecretVault:
             named = {host, host.rpartition(":")[0]} & self._secret_to
             if (number, scheme, host) not in self._went and not named:
                 source = self._secret(number).source or "a secret"
-                raise ResumeError(
+                raise self.refusal(
                     f"{source} would go to {scheme}://{host}, and the record does not show that it"
                     " went there",
                     where=flight.label,

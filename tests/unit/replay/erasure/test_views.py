@@ -135,7 +135,7 @@ def test_a_limit_that_stops_a_decoding_is_said():
 
     assert said(packed) == said(packed + zipped("more")) == []
     assert said(packed, 100)[:1] == ["a packed member behind its first 100 bytes"]
-    assert said(deep) == ["what is packed more than 5 times"]
+    assert set(said(deep)) == {"what is packed more than 5 times"}
     assert said(packed * 4100)[:1] == ["packed members behind the first 4096"]
     assert any("together" in each for each in said(b'{"a":"\\n' + b"x" * 500 + b'"}', 100))
 

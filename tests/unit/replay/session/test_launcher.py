@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 
 import pytest
 
 import replay
 from replay.errors import IntegrityError, NotFoundError, SetupError, UsageError
-from replay.session.command_line import Command
+from replay.session.child_start import START
+from replay.session.command_line import Command, engine_root
 from replay.session.launcher import launch_recording, launch_replay, program_of
 from replay.session.messages import Call
 from tests.support.recordings import run_started
@@ -57,6 +61,36 @@ def test_a_directory_that_is_not_there_is_named(tmp_path):
         launch_replay("last", tmp_path / "runs", directory=tmp_path / "absent")
 
     assert missing.value.where == str(tmp_path / "absent")
+
+
+def test_a_process_that_is_killed_before_the_engine_is_up_ends_with_its_signal(tmp_path):
+    other = tmp_path / "python3"
+    other.write_text("#!/bin/sh\nkill -KILL $$\n")
+    other.chmod(0o700)
+    command = Command(python=str(other), flags=(), form="code", target="pass", arguments=())
+
+    outcome = launch_recording(command, tmp_path / "runs")
+
+    assert (outcome.exit_code, outcome.killed_by, outcome.answer) == (137, 9, None)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_interrupt_while_the_engine_is_loaded_ends_by_its_signal_and_says_nothing():
+    interrupting = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'replay.session': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", interrupting + START, str(engine_root()), "0", "1"],
+        capture_output=True,
+        timeout=50,
+        check=False,
+    )
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")
 
 
 def test_an_interpreter_that_does_not_start_or_has_no_engine_is_named(tmp_path):
