@@ -121,7 +121,7 @@ AGENT_CHANGES = {
         'AnthropicModel("large")',
         "first = await agent.run",
     ),
-    ("order", "last question left out"): (
+    ("missing", "last question left out"): (
         '    second = await agent.run("Describe " + first.output)\n    print(second.output)\n',
         "",
         None,
