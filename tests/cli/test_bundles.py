@@ -61,6 +61,7 @@ def test_an_imported_run_is_one_of_the_workspace_and_replays(recorded, tmp_path)
     assert recorded.look("import", "run.ritornello", "--workspace", elsewhere).code == 2
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize("imported", [False, True])
 def test_code_that_a_foreign_run_brings_in_its_command_does_not_run_unasked(place, imported):
     place.run("record", "--", "python", "-c", "open('ran', 'a').close(); print('here')")

@@ -55,6 +55,7 @@ def test_a_stopped_recording_is_no_usage_error(place):
     assert "python forks.py" in place.look("runs").out
 
 
+@pytest.mark.full
 def test_a_replay_shows_how_the_program_failed_as_the_recording_did(place):
     place.write("fails.py", FAILS)
 
@@ -67,6 +68,7 @@ def test_a_replay_shows_how_the_program_failed_as_the_recording_did(place):
     assert "fails.py" in replayed.err
 
 
+@pytest.mark.full
 def test_a_program_that_fails_now_is_shown_with_its_line(place):
     file = place.write("fails.py", FAILS.replace("work(0)", "work(1)"))
     place.run("record", "--", "python", "fails.py")

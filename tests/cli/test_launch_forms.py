@@ -69,7 +69,7 @@ def executable(path, text):
     return path
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     "words",
     [

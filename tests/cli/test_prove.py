@@ -40,6 +40,7 @@ def test_what_reads_its_surroundings_through_the_doors_is_proven(place):
     assert [gap for gap in ran.report["coverage"]["gaps"] if not gap["loaded"]] == []
 
 
+@pytest.mark.full
 @pytest.mark.timeout(180)
 def test_what_shows_an_address_is_not_proven_and_its_record_is_named(place):
     place.write("program.py", ADDRESS)
@@ -51,6 +52,7 @@ def test_what_shows_an_address_is_not_proven_and_its_record_is_named(place):
     assert "OutputWritten" in ran.err
 
 
+@pytest.mark.full
 @pytest.mark.timeout(180)
 def test_what_goes_through_a_set_of_text_is_proven_with_a_word_of_warning(place):
     place.write("program.py", SET_OF_TEXT)

@@ -128,6 +128,7 @@ def test_a_process_that_ends_itself_leaves_its_run_open_and_that_is_said(place):
     assert place.run("replay", "last").code == 125
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
@@ -179,6 +180,7 @@ def test_a_workflow_is_recorded_by_name_and_replayed_with_its_arguments(place):
     assert place.run("replay", "last").code == 0
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -247,6 +249,7 @@ def test_a_replay_elsewhere_writes_the_same_report_into_the_directory_that_is_na
     assert "made/report.txt (w): 8 bytes" in shown.out
 
 
+@pytest.mark.full
 def test_a_directory_that_holds_something_is_not_written_to(place):
     place.write("agent.py", "print(1)\n")
     assert place.run("record", "--", "python", "agent.py").code == 0

@@ -106,6 +106,7 @@ print(*words(random.random()))
 """
 
 
+@pytest.mark.full
 def test_a_program_that_cannot_be_loaded_is_different_but_no_answer_for_git(place):
     place.write("agent.py", AGENT)
     words = place.write("words.py", WORDS)

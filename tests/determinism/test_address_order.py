@@ -14,6 +14,7 @@ from tests.determinism.programs import captured
 ROUNDS = 6
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("main", HAZARDS, ids=lambda main: main.__name__)
 def test_the_stock_loop_varies_with_the_heap(main):
     outputs = set()

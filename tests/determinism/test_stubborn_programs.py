@@ -75,6 +75,7 @@ def test_a_thread_that_spins_on_a_flag_or_a_clock_lets_the_others_run(tmp_path):
     assert report.verdict == "identical"
 
 
+@pytest.mark.full
 def test_a_thread_that_catches_everything_adds_nothing_behind_the_seal(tmp_path):
     stop = []
 

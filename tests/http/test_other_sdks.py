@@ -28,6 +28,7 @@ def _is_installed(module):
         return False
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("name", SDKS)
 def test_a_program_on_another_sdk_replays_in_processes_that_share_nothing(tmp_path, name):
     module, certain = SDKS[name]

@@ -297,6 +297,7 @@ def _threads():
     print(sorted(os.listdir()))
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     "program",
     [

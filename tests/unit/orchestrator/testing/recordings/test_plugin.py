@@ -222,6 +222,7 @@ def test_a_damaged_recording_is_refused_and_kept(copied):
     assert _bundles(copied.path) == before
 
 
+@pytest.mark.full
 def test_unused_recordings_are_named_and_pruned_only_where_everything_was_selected(copied):
     home = copied.path / "recordings" / "test_tides"
     stale = home / "test_gone.ritornello"

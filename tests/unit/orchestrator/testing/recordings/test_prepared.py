@@ -92,6 +92,7 @@ def test_a_test_that_ends_its_process_is_told_with_the_exit_code(recorded):
     assert "exit code 7" in done.stdout
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(("more", "times"), [({}, 2), ({"THREAD": "1"}, 3)], ids=["fork", "thread"])
 def test_each_is_judged_in_a_process_without_the_others(recorded, more, times):
     directory, _, _ = recorded
