@@ -2,9 +2,10 @@
 
 Workload: a program of 50 tasks that await effects of 300 bytes: two records an effect. Each verb
 runs in a process of its own at each length: ``record``, ``replay``, ``verify``, ``read`` (every
-record with its payload, as ``events`` does), and ``bare``, the program on stock asyncio. Time is
-processor time of all threads, without the start of the interpreter. Memory is the peak of the
-process less the peak of the bare program of that length. As a script it is such a process.
+record with its payload, as ``events`` does), ``show`` (status and spend), and ``bare``, the program
+on stock asyncio. Time is processor time of all threads, without the start of the interpreter.
+Memory is the peak of the process less the peak of the bare program of that length. As a script it
+is such a process.
 
 Expectation, before the number: every step looks at a fixed number of things, so an exponent of 1.
 What is kept: the table of the last parts (at most 131,072 of them, 180 bytes each: 24 MB), the
@@ -19,7 +20,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from benchmarks.programs import PAYLOADS, awaiting, work_directory
 from orchestrator.cli.reading.records import iter_events
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
+from replay.projections.fold import Record, fold
+from replay.projections.spend import Spend
+from replay.projections.status import Status
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 
@@ -36,7 +40,7 @@ __all__ = ["LARGE", "TINY", "figures"]
 TINY = {"sizes": (40, 80), "verbs": ("record", "read")}
 LARGE = {"sizes": (1_000, 10_000, 100_000, 1_000_000)}
 
-VERBS = ("record", "replay", "verify", "read")
+VERBS = ("record", "replay", "verify", "read", "show")
 _ROOT = Path(__file__).parents[1]
 _RECORDS_AN_EFFECT = 2
 _WORKERS = 50
@@ -120,11 +124,20 @@ def _run(verb: str, records: int, directory: Path) -> None:
                 raise SystemExit(f"the run to measure with came out {report.verdict}")
         elif verb == "verify":
             check(store)
+        elif verb == "show":
+            for projection in (Status(), Spend()):
+                fold(projection, _records(store))
         else:
             for _ in iter_events(store):
                 pass
     finally:
         store.close()
+
+
+def _records(store: DuckDBStore) -> Iterator[Record]:
+    for event in iter_events(store):
+        assert event.payload is not None
+        yield event.header, event.payload
 
 
 def main() -> None:

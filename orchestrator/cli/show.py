@@ -15,9 +15,8 @@ from orchestrator.cli.reading.summaries import MAIN_THREAD
 from orchestrator.cli.terminal import counted, emit, emit_json, inert, instant, table
 from replay.bundle.reader import BundleReader
 from replay.events.header import Header
-from replay.events.kinds import RunEnded, RunSealed, RunStarted, TaskSpawned
+from replay.events.kinds import RunEnded, RunSealed, RunStarted, StateChanged, TaskSpawned
 from replay.projections.coverage import Coverage
-from replay.projections.fold import fold
 from replay.projections.spend import ModelSpend, Spend, SpendState, Tokens
 from replay.projections.status import RunStatus, Status
 from replay.session.record import DEFAULT_WORKSPACE
@@ -37,6 +36,8 @@ class _Seen(msgspec.Struct, kw_only=True):
     last: Header | None = None
     events: int = 0
     holes: int = 0
+    absent: int = 0
+    changes: int = 0
     seeds: dict[int, str] = {}
 
 
@@ -54,13 +55,19 @@ def show(
     """
     seen = _Seen()
     with opened(run, workspace) as reader:
-        events = list(_watched(iter_events(reader), seen))
+        status_view = Status().builder(Status().initial())
+        spend_view = Spend().builder(Spend().initial())
+        coverage_view = Coverage().builder(Coverage().initial())
+        # One reading for all, and none of its payloads kept: a run may be longer than the memory.
+        for event in _watched(iter_events(reader), seen):
+            if event.payload is not None:
+                for view in (status_view, spend_view, coverage_view):
+                    view.add(event.header, event.payload)
+        state = state_of(iter_events(reader)) if seen.changes and not seen.absent else ()
         bundle = reader if isinstance(reader, BundleReader) else None
         beside = beside_fields(bundle) if bundle else {}
         lines = list(beside_lines(bundle, 11)) if bundle else []
-    records = [(e.header, e.payload) for e in events if e.payload is not None]
-    status, spend = fold(Status(), records), fold(Spend(), records)
-    coverage, state = fold(Coverage(), records), state_of(events)
+    status, spend, coverage = status_view.state(), spend_view.state(), coverage_view.state()
     if as_json:
         more = {"coverage": coverage_fields(coverage), "state": state_fields(state)}
         emit_json("show", _fields(seen, status, spend) | more | beside)
@@ -80,6 +87,8 @@ def _watched(events: Iterator[Event], seen: _Seen) -> Iterator[Event]:
         seen.first, seen.last = seen.first or event.header, event.header
         seen.events += 1
         seen.holes += event.state in {"erased", "withheld", "missing"}
+        seen.absent += payload is None
+        seen.changes += isinstance(payload, StateChanged)
         if isinstance(payload, RunStarted):
             seen.started = payload
             seen.seeds[0] = payload.seed

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orchestrator.cli.reading.records import Event
 from orchestrator.cli.terminal import table
 from replay.events.kinds import StateChanged
-from replay.projections.fold import fold
 from replay.projections.state import KeyState, State
 
 __all__ = ["state_fields", "state_lines", "state_of"]
@@ -15,12 +14,16 @@ __all__ = ["state_fields", "state_lines", "state_of"]
 _LONG = 60
 
 
-def state_of(events: Sequence[Event]) -> tuple[KeyState, ...]:
+def state_of(events: Iterable[Event]) -> tuple[KeyState, ...]:
     """Return what the stores of a run hold; nothing if any payload is not there."""
-    records = [(event.header, event.payload) for event in events if event.payload is not None]
-    if len(records) != len(events) or not any(isinstance(p, StateChanged) for _, p in records):
-        return ()
-    return fold(State(), records).keys
+    builder = State().builder(State().initial())
+    changes = 0
+    for event in events:
+        if event.payload is None:
+            return ()
+        builder.add(event.header, event.payload)
+        changes += isinstance(event.payload, StateChanged)
+    return builder.state().keys if changes else ()
 
 
 def state_fields(keys: Sequence[KeyState]) -> list[dict[str, object]]:
