@@ -14,6 +14,7 @@ from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gate.admission import Admission, admit_run
 from orchestrator.cli.gate.trust_layers import InPolicy
+from orchestrator.cli.reading.hindrance import hindrance_lines
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import HermeticError
 from replay.session.foreign import is_foreign
@@ -198,7 +199,7 @@ def _confirmed() -> bool:
 def _look_lines(look: Estimate, first: Beginning) -> Iterator[str]:
     if look.verdict != "ready":
         yield f"ritornello: {look.verdict}: there is no fork, and nothing was done"
-        yield from _divergence(look)
+        yield from hindrance_lines(look)
         for note in look.notes:
             yield f"  note: {inert(note, _SHOWN_MAX)}"
         return
@@ -206,7 +207,7 @@ def _look_lines(look: Estimate, first: Beginning) -> Iterator[str]:
         f"ritornello: of the {look.records} records of run {inert(look.run)} the fork keeps"
         f" {look.position}"
     )
-    yield from _divergence(first)
+    yield from hindrance_lines(first)
     requests = [each for each in look.live if each.is_request]
     others = len(look.live) - len(requests)
     more = f", {others} of other kinds" if others else ""
@@ -238,7 +239,7 @@ def _look_lines(look: Estimate, first: Beginning) -> Iterator[str]:
 def _report_lines(report: ForkReport) -> Iterator[str]:
     if report.verdict != "sealed":
         yield f"ritornello: {report.verdict}: there is no fork; the recorded run is what it was"
-        yield from _divergence(report)
+        yield from hindrance_lines(report)
     else:
         yield (
             f"ritornello: run {inert(report.run)}, {report.reason}, {report.events} events; its"
@@ -262,21 +263,6 @@ def _live_line(each: GoesLive) -> str:
             cost += f", {each.input_tokens or 0} tokens in, {each.output_tokens or 0} out"
         cost += ")"
     return f"{inert(each.task, 80)}: {inert(each.name, _SHOWN_MAX)}{cost}"
-
-
-def _divergence(report: Beginning | Estimate | ForkReport) -> Iterator[str]:
-    found = report.divergence
-    if found is None:
-        return
-    yield f"  {inert(found.summary())}"
-    for change in found.fields[:4]:
-        yield f"  field {inert(change.path, _SHOWN_MAX)}"
-        yield f"    recorded {inert(change.recorded or '(nothing)', _SHOWN_MAX)}"
-        yield f"    now      {inert(change.replayed or '(nothing)', _SHOWN_MAX)}"
-    if found.replayed_place is not None:
-        yield f"  at {inert(found.replayed_place)}"
-    if found.note:
-        yield f"  note: {inert(found.note, _SHOWN_MAX)}"
 
 
 def main(arguments: Sequence[str]) -> None:

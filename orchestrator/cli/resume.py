@@ -13,6 +13,7 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gate.admission import admit_run
 from orchestrator.cli.gate.trust_layers import InPolicy
+from orchestrator.cli.reading.hindrance import hindrance_lines
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import UsageError
 from replay.session.foreign import is_foreign
@@ -133,24 +134,9 @@ def _lines(report: ResumptionReport) -> Iterator[str]:
     else:
         yield f"ritornello: {report.verdict}: the run does not go on, and is what it was"
         yield f"  made again: {report.events} of {counted(report.resumed_at, 'record')}"
-        yield from _divergence(report)
+        yield from hindrance_lines(report)
     for note in report.notes:
         yield f"  note: {inert(note, _SHOWN_MAX)}"
-
-
-def _divergence(report: ResumptionReport) -> Iterator[str]:
-    found = report.divergence
-    if found is None:
-        return
-    yield f"  {inert(found.summary())}"
-    for change in found.fields[:4]:
-        yield f"  field {inert(change.path, _SHOWN_MAX)}"
-        yield f"    recorded {inert(change.recorded or '(nothing)', _SHOWN_MAX)}"
-        yield f"    now      {inert(change.replayed or '(nothing)', _SHOWN_MAX)}"
-    if found.replayed_place is not None:
-        yield f"  at {inert(found.replayed_place)}"
-    if found.note:
-        yield f"  note: {inert(found.note, _SHOWN_MAX)}"
 
 
 def main(arguments: Sequence[str]) -> None:

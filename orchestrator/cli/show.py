@@ -36,7 +36,6 @@ class _Seen(msgspec.Struct, kw_only=True):
     last: Header | None = None
     events: int = 0
     holes: int = 0
-    absent: int = 0
     changes: int = 0
     seeds: dict[int, str] = {}
 
@@ -63,7 +62,7 @@ def show(
             if event.payload is not None:
                 for view in (status_view, spend_view, coverage_view):
                     view.add(event.header, event.payload)
-        state = state_of(iter_events(reader)) if seen.changes and not seen.absent else ()
+        state = state_of(iter_events(reader)) if seen.changes else ()
         bundle = reader if isinstance(reader, BundleReader) else None
         beside = beside_fields(bundle) if bundle else {}
         lines = list(beside_lines(bundle, 11)) if bundle else []
@@ -87,7 +86,6 @@ def _watched(events: Iterator[Event], seen: _Seen) -> Iterator[Event]:
         seen.first, seen.last = seen.first or event.header, event.header
         seen.events += 1
         seen.holes += event.state in {"erased", "withheld", "missing"}
-        seen.absent += payload is None
         seen.changes += isinstance(payload, StateChanged)
         if isinstance(payload, RunStarted):
             seen.started = payload
