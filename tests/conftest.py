@@ -27,6 +27,9 @@ _OURS = re.compile(
     r"^(RITORNELLO_|GITHUB_|OTEL_|ANTHROPIC_|OPENAI_|GOOGLE_|GEMINI_|OLLAMA_|LANGCHAIN_|LANGSMITH_)"
 )
 
+#: What pytest and its plugins take for "this is CI": a suite that a test runs judges for itself.
+_IN_CI = ("CI", "BUILD_NUMBER")
+
 
 class OutsideConnectionError(BaseException):
     """A test tried to leave the machine. Not an Exception, so that no retry swallows it."""
@@ -36,7 +39,7 @@ class OutsideConnectionError(BaseException):
 def _clean_environment(monkeypatch, request, tmp_path_factory):
     """Takes keys, proxies and our own settings out: a test must not depend on who runs it."""
     for name in list(os.environ):
-        if _CREDENTIAL.search(name) or _PROXY.match(name) or _OURS.match(name):
+        if _CREDENTIAL.search(name) or _PROXY.match(name) or _OURS.match(name) or name in _IN_CI:
             monkeypatch.delenv(name)
     # Keys, trust and heads of whoever runs the tests are theirs; made only by a test that uses it.
     place = (
