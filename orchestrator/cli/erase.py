@@ -80,9 +80,12 @@ def erase(
     place = Workspace.open(workspace, create=False)
     plan = plan_erasure(place, run, wanted, installed_readings())
     if plan.is_empty:
-        say("ritornello: nothing of it stands in this run or a copy of it; nothing was done")
+        say("ritornello: nothing of it was found in this run or a copy of it; nothing was done")
         if as_json:
             emit_json("erase", {**_fields(plan), "erased": False})
+        else:
+            for line in _what_may_hold_it(plan):
+                emit(line)
         return ExitCode.OK
     if not as_json:
         for line in _lines(plan):
@@ -152,13 +155,18 @@ def _lines(plan: ErasurePlan) -> Iterator[str]:
         yield f"kept replay   {inert(path.name)}: goes as a whole"
     if plan.catalogue:
         yield "catalogue     goes as a whole; it can be built again"
+    yield from _beyond_lines(plan)
+    for name in plan.exports:
+        yield f"out of reach  bundle {name}"
+    yield _OUT_OF_REACH
+
+
+def _beyond_lines(plan: ErasurePlan) -> Iterator[str]:
+    """Yield what stays, or was not read, besides the run and its copies."""
     for name in plan.elsewhere:
         yield f"stays in      run {inert(name)}, which is no copy: erase there too"
     for name in plan.unread:
         yield f"not read      run {inert(name)}: in use or damaged; erase again later"
-    for name in plan.exports:
-        yield f"out of reach  bundle {name}"
-    yield _OUT_OF_REACH
 
 
 def _run_lines(run: RunPlan) -> Iterator[str]:
@@ -181,6 +189,18 @@ def _run_lines(run: RunPlan) -> Iterator[str]:
         yield f"places        of events {_few(run.places)}"
     if run.left:
         yield f"stays         in events {_few(run.left)}, before what was named"
+    yield from _unread_lines(run)
+
+
+def _what_may_hold_it(plan: ErasurePlan) -> Iterator[str]:
+    """Yield where the words may stand although nothing would be erased."""
+    for run in plan.runs:
+        yield from _unread_lines(run)
+    yield from _beyond_lines(plan)
+
+
+def _unread_lines(run: RunPlan) -> Iterator[str]:
+    """Yield what of a run could not be read."""
     if run.unread:
         yield f"not read      the responses to events {_few(run.unread)}: another compression"
     for seq, what in run.limits[:_SHOWN_MAX]:

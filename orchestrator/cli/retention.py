@@ -13,12 +13,15 @@ import typer
 from attestations.whole_files import read_regular
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.reading.command_lines import RECORDED_COMMAND, command_line, command_of
+from orchestrator.cli.reading.records import opened
 from orchestrator.cli.terminal import emit, emit_json, table
 from replay.erasure.retention import POLICY_BYTES_MAX, POLICY_FORM, read_policy, retained
 from replay.erasure.standing import standing_of
-from replay.errors import NotFoundError
-from replay.log.workspace import Workspace
+from replay.errors import NotFoundError, ReplayError
+from replay.log.workspace import RunSummary, Workspace
 from replay.session.record import DEFAULT_WORKSPACE
+from replay.session.workflow import first_record
 
 __all__ = ["main"]
 
@@ -32,7 +35,9 @@ def retention(
     """Say which runs must stay, may go, or are overdue, by class, age and hold.
 
     A plan only: nothing is deleted. A held run stays whatever its age. Ages count from
-    the claimed time at which a run was entered in this workspace.
+    the claimed time at which a run was entered in this workspace. A class names its
+    runs by what `ritornello runs` lists as their entry, whole; a run of which that
+    cannot be read is of no class.
     0: nothing is overdue. 1: something is.
 
     Examples:
@@ -47,7 +52,10 @@ def retention(
     place = Workspace.open(workspace, create=False)
     payloads, runs = place.payloads(), place.runs()
     held = {run.run: bool(standing_of(payloads, run.run).holds) for run in runs}
-    found = retained(rules, runs, held, time.time_ns() // 1000)
+    entries = {run.run: _entry(run, workspace) for run in runs if run.present}
+    unknown = {run for run, entry in entries.items() if entry is None}
+    named = [msgspec.structs.replace(run, entry=entries.get(run.run)) for run in runs]
+    found = retained(rules, named, held, time.time_ns() // 1000, unknown)
     overdue = any(each.verdict == "overdue" for each in found)
     if as_json:
         emit_json("retention", {"runs": [msgspec.to_builtins(each) for each in found]})
@@ -59,6 +67,20 @@ def retention(
         for line in table(("run", "class", "days", "verdict", "hold"), rows):
             emit(line)
     return ExitCode.DIFFERENT if overdue else ExitCode.OK
+
+
+def _entry(run: RunSummary, workspace: Path) -> str | None:
+    """Return what was run, nothing for a run that came in; None if that cannot be read."""
+    if run.state == "imported":
+        return ""
+    if run.entry != RECORDED_COMMAND:
+        return run.entry
+    try:
+        with opened(run.run, workspace) as reader:
+            command = command_of(first_record(reader))
+    except ReplayError:
+        return None
+    return run.entry if command is None else command_line(command)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.reading.command_lines import command_line, command_of
 from orchestrator.cli.reading.records import opened
 from orchestrator.cli.terminal import emit, emit_json, inert, instant, say, table
 from replay.errors import ReplayError
@@ -86,8 +86,7 @@ def _seen(found: Sequence[RunSummary], workspace: Path) -> dict[str, _Seen]:
                 (first,) = reader.entries(0, 1)
         except ReplayError:
             continue  # the list is of what the workspace log says; `verify` names what is wrong
-        command = list(started.arguments) if started.entry == "command" else None
-        seen[run.run] = _Seen(command=command, started_us=first.header.time)
+        seen[run.run] = _Seen(command=command_of(started), started_us=first.header.time)
     return seen
 
 
@@ -103,8 +102,7 @@ def _row(run: RunSummary, seen: _Seen, *, running: bool) -> tuple[str, ...]:
     state = _status(run, running=running)
     entry = run.entry or "-"
     if command is not None:
-        shown = ["python", *command] if command[:2] != ["uv", "run"] else command
-        entry = inert(shlex.join(shown), _ENTRY_MAX)
+        entry = inert(command_line(command), _ENTRY_MAX)
     return (
         run.run,
         instant(seen.started_us or run.registered_us),

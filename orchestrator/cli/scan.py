@@ -48,8 +48,8 @@ def scan(
     base64, compressed with gzip or zip, or spread over the events of a stream. A run's
     own surrogates are passed over and counted. Of other files only zip and gzip are
     unpacked. A planted example says `ritornello-scan: allow` on its line.
-    What a limit keeps from being unpacked is named: `not looked at`, and then nothing
-    found is no answer (125).
+    What a limit keeps from being unpacked, and a response in brotli or zstd, is named:
+    `not looked at`, and then nothing found is no answer (125).
     0: nothing found. 1: found. 125: not all could be looked at.
 
     Examples:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
@@ -21,13 +22,23 @@ Cell: TypeAlias = str | int | None
 #: What spreadsheets take for the beginning of a formula; they take the full-width forms as well.
 _FORMULA: Final = frozenset("=+-@|%")
 _CELL_MAX: Final = 1000
+#: Where the language of a system has the semicolon between cells, as in Germany or France, a
+#: spreadsheet begins one behind each.
+_OTHER_CELL: Final = re.compile(r""";([ '"]*)(\S)""")
 
 
 def neutral(text: str) -> str:
     """Return text that is a text in every spreadsheet: a quote before what begins a formula."""
-    shown = spelled(text, _CELL_MAX)
-    first = unicodedata.normalize("NFKC", shown.lstrip(" '\"")[:1])
-    return f"'{shown}" if first in _FORMULA else shown
+    shown = _OTHER_CELL.sub(_quoted, spelled(text, _CELL_MAX))
+    return f"'{shown}" if _begins_formula(shown.lstrip(" '\"")[:1]) else shown
+
+
+def _quoted(match: re.Match[str]) -> str:
+    return f";'{match[1]}{match[2]}" if _begins_formula(match[2]) else match[0]
+
+
+def _begins_formula(character: str) -> bool:
+    return unicodedata.normalize("NFKC", character) in _FORMULA
 
 
 def csv_bytes(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from replay.erasure.passages import AnyOf
-from replay.erasure.plan import CATALOGUE_NAME
+from replay.erasure.plan import CATALOGUE_NAME, refuse_held
 from replay.erasure.planned import ErasurePlan, RunPlan, Wanted
 from replay.erasure.rewriting import FRESH_NAME, discard, put_in_place, write_without
 from replay.erasure.search import search_run
@@ -41,10 +41,12 @@ def carry_out(
         tell: is told of each step when it is done.
 
     Raises:
-        ErasureError: a run changed since, or still holds the words without the parts.
+        ErasureError: a run changed since, is held by now, or still holds the words without the
+            parts.
         LogError: a run is in use, or the disk refuses; each run is as it was or erased, and the
             same erasure can be asked for again.
     """
+    refuse_held(place, plan.runs)
     for path in plan.replays:
         lock = RunLock.exclusive(path)
         try:
@@ -79,6 +81,7 @@ def _erase(
             fresh = write_without(run.directory, lock, run.parts, run.places, run.root)
             _look_again(fresh, run, plan)
             tell(f"run {run.run}: new store written")
+        refuse_held(place, [run])  # writing the store took a while
         if run.parts or run.registered:
             place.enter(_record(run, wanted), now_us())
             tell(f"run {run.run}: on record")

@@ -31,7 +31,7 @@ from replay.log.lock import LOCK_NAME
 from replay.log.workspace import Workspace
 from replay.log.workspace_check import directories_in
 
-__all__ = ["CATALOGUE_NAME", "plan_erasure"]
+__all__ = ["CATALOGUE_NAME", "plan_erasure", "refuse_held"]
 
 CATALOGUE_NAME: Final = "catalog.duckdb"
 _OF_A_RUN: Final = frozenset({ATTACHED_NAME, HEAD_NAME, LOCK_NAME, LOG_NAME, f"{LOG_NAME}.wal"})
@@ -83,7 +83,7 @@ def plan_erasure(
             plans.append(copy)
         elif also:
             elsewhere.append(name)
-    _refuse_held(place, plans)
+    refuse_held(place, plans)
     _refuse_foreign(place, passages)
     plans, workspace_parts, named = _in_the_log(place, plans, passages)
     payloads = place.payloads()
@@ -210,7 +210,12 @@ def _holding(directory: Path, passages: Sequence[Passages]) -> Iterator[str]:
             yield path.name
 
 
-def _refuse_held(place: Workspace, plans: Sequence[RunPlan]) -> None:
+def refuse_held(place: Workspace, plans: Sequence[RunPlan]) -> None:
+    """Refuse where the workspace log names a hold on one of the runs.
+
+    Raises:
+        ErasureError: it does; names the hold.
+    """
     payloads = place.payloads()
     for plan in plans:
         for hold in standing_of(payloads, plan.run).holds:

@@ -6,7 +6,7 @@ The one invariant: a hold beats a maximum. Nothing is deleted here; pure, over v
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
@@ -106,15 +106,21 @@ def read_policy(data: bytes, where: str) -> RetentionPolicy:
 
 
 def retained(
-    policy: RetentionPolicy, runs: Iterable[RunSummary], held: Mapping[str, bool], now_us: int
+    policy: RetentionPolicy,
+    runs: Iterable[RunSummary],
+    held: Mapping[str, bool],
+    now_us: int,
+    unknown: Collection[str] = (),
 ) -> list[Retained]:
     """Say of each run that is there what a policy says.
 
     Args:
         policy: the classes.
-        runs: as the workspace log has them; a run from a bundle has no entry and fits ``*`` alone.
+        runs: each with what was run; one from a bundle has no entry and fits ``*`` alone.
         held: whether a run is held, by its id.
         now_us: now, microseconds since the Unix epoch.
+        unknown: runs of which nobody can read what was run: they are of no class, so that none
+            goes earlier than the class that it may be of allows.
     """
     found: list[Retained] = []
     for run in runs:
@@ -125,7 +131,8 @@ def retained(
             (
                 name
                 for name, each in policy.classes.items()
-                if any(fnmatchcase(run.entry or "", pattern) for pattern in each.entries)
+                if run.run not in unknown
+                and any(fnmatchcase(run.entry or "", pattern) for pattern in each.entries)
             ),
             None,
         )

@@ -8,7 +8,7 @@ compression, encryption, an image) is not seen; responses in such a coding are n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -21,10 +21,11 @@ from replay.events.kinds import RequestSent, ResponseStarted
 from replay.events.payload import decode_payload
 from replay.log.port import LogReader
 
-__all__ = ["Finder", "Found", "Readings", "search_run"]
+__all__ = ["Finder", "Found", "Readings", "search_run", "unread_coding"]
 
-#: Codings of a body that a view undoes.
-_CODINGS_READ: Final = frozenset({"", "deflate", "gzip", "identity", "x-gzip"})
+#: Codings of a body that hide nothing, and those that a view undoes, by its name for them.
+_CODINGS_PLAIN: Final = frozenset({"", "identity"})
+_CODINGS_UNDONE: Final = {"deflate": "deflate", "gzip": "gzip", "x-gzip": "gzip"}
 
 
 class Finder(Protocol):
@@ -89,7 +90,8 @@ def search_run(reader: LogReader, finder: Finder, readings: Readings | None = No
     limits: dict[tuple[int, str], None] = {}
     for piece in streams.pieces():
         stopped: list[str] = []
-        found = list(_in(piece, finder, stopped.append))
+        ways: set[str] = set()
+        found = list(_in(piece, finder, stopped.append, ways))
         events = [streams.brought_by[n] for n in piece.parts(0, len(piece.data))] if stopped else []
         limits |= dict.fromkeys((seq, why) for why in stopped for seq in events)
         for how, ordinals in found:
@@ -98,9 +100,9 @@ def search_run(reader: LogReader, finder: Finder, readings: Readings | None = No
         if found and not piece.traced:
             places.append(piece.seq)
         if piece.whole and piece.seq in streams.heads:
-            head, coding = _head_of(streams, piece.seq)
-            if coding not in _CODINGS_READ:
+            if unread_coding(streams, piece, ways):
                 unread.append(piece.seq)
+            head, _ = _head_of(streams, piece.seq)
             if readings is not None and head is not None and not found:
                 request = _request_of(streams, piece.seq)
                 if request is not None and _reads(readings, request, head, piece, finder):
@@ -116,13 +118,32 @@ def search_run(reader: LogReader, finder: Finder, readings: Readings | None = No
 
 
 def _in(
-    piece: Piece, finder: Finder, stopped: Callable[[str], None]
+    piece: Piece, finder: Finder, stopped: Callable[[str], None], ways: set[str]
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield the decoding and the parts of each occurrence in a piece."""
-    for view in views_of(piece.data, stopped=stopped):
+    """Yield the decoding and the parts of each occurrence in a piece; note all first decodings."""
+    for view in views_of(piece.data, stopped=stopped, goes_on=piece.goes_on):
+        ways.update(view.how[:1])
         for start, stop in finder.spans(view.data):
             source = view.source(start, stop)
             yield " ".join(view.how) or "as it is", tuple(piece.parts(*source))
+
+
+def unread_coding(streams: RunStreams, piece: Piece, ways: Collection[str]) -> str:
+    """Return the content coding of a response that no view of its body undid; else nothing.
+
+    Args:
+        streams: of the run.
+        piece: of it.
+        ways: how the body could be decoded, by the first step of each view.
+
+    Raises:
+        IntegrityError: the head of the response cannot be read.
+    """
+    if not (piece.whole and piece.data and piece.seq in streams.heads):
+        return ""
+    _, coding = _head_of(streams, piece.seq)
+    read = coding in _CODINGS_PLAIN or _CODINGS_UNDONE.get(coding) in ways
+    return "" if read else coding
 
 
 def _reads(
@@ -144,7 +165,7 @@ def _head_of(streams: RunStreams, request: int) -> tuple[ResponseStarted | None,
     payload, _ = decode_payload("json", data, streams.heads[request])
     if not isinstance(payload, ResponseStarted):
         raise IntegrityError("the head of a response is none", where=f"event {request}")
-    coding = [value for name, value in payload.headers if name == "content-encoding"]
+    coding = [value for name, value in payload.headers if name.lower() == "content-encoding"]
     return payload, ",".join(coding).strip().lower()
 
 

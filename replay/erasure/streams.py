@@ -38,14 +38,23 @@ class Piece:
     Attributes:
         seq: the record that holds them, or the one that asked for them.
         whole: whether they span records.
+        goes_on: whether what they belong to is longer than a piece, and goes on in the next one.
         data: the bytes.
     """
 
-    __slots__ = ("_ordinals", "_starts", "_tail", "data", "seq", "whole")
+    __slots__ = ("_ordinals", "_starts", "data", "goes_on", "seq", "whole")
 
-    def __init__(self, seq: int, found: list[tuple[int | None, bytes]], *, whole: bool) -> None:
+    def __init__(
+        self,
+        seq: int,
+        found: list[tuple[int | None, bytes]],
+        *,
+        whole: bool,
+        goes_on: bool = False,
+    ) -> None:
         self.seq = seq
         self.whole = whole
+        self.goes_on = goes_on
         self.data = b"".join(data for _, data in found)
         self._starts: list[int] = []
         self._ordinals: list[int | None] = []
@@ -183,6 +192,9 @@ class RunStreams:
         found = [self._found(ordinal) for ordinal in entry.parts]
         head = b""
         for n, (ordinal, data) in enumerate(found):
+            if ordinal is None:  # the head is not here; it is one part, and the body follows
+                found[n] = (None, b"" if len(found) > 1 else _GAP)
+                break
             cut = data.find(b"\n")
             head += data if cut < 0 else data[:cut]
             found[n] = (ordinal, b"" if cut < 0 else data[cut + 1 :])
@@ -194,13 +206,13 @@ class RunStreams:
         self._open_bytes[key] += sum(len(data) for _, data in found)
         if self._open_bytes[key] > _PIECE_BYTES:
             kept = _end_of(self._open[key])
-            yield self._closed(key)
+            yield self._closed(key, goes_on=True)
             self._open[key] = kept
             self._open_bytes[key] = sum(len(data) for _, data in kept)
 
-    def _closed(self, key: _Key) -> Piece:
+    def _closed(self, key: _Key, *, goes_on: bool = False) -> Piece:
         del self._open_bytes[key]
-        return Piece(key[0] or 0, self._open.pop(key), whole=True)
+        return Piece(key[0] or 0, self._open.pop(key), whole=True, goes_on=goes_on)
 
     def _remember(self, ordinal: int, data: bytes | None) -> None:
         self._known[ordinal] = data

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import binascii
 import re
-import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from replay.erasure.event_streams import joined_texts
+from replay.erasure.packed import inflated, size_in_words
 
 __all__ = ["VIEW_BYTES_MAX", "View", "unescaped", "views_of"]
 
@@ -25,23 +25,27 @@ __all__ = ["VIEW_BYTES_MAX", "View", "unescaped", "views_of"]
 VIEW_BYTES_MAX: Final = 128 << 20
 _DEPTH_MAX: Final = 5
 
-_ESCAPE: Final = re.compile(rb'\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|["\\/bfnrt])')
+#: Of JSON, and the bytes of Python's `repr`.
+_ESCAPE: Final = re.compile(
+    rb'\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|x[0-9a-fA-F]{2}|["\\/bfnrt])'
+)
 _SHORT: Final = {b'"': b'"', b"\\": b"\\", b"/": b"/", b"b": b"\b", b"f": b"\f"} | {
     b"n": b"\n",
     b"r": b"\r",
     b"t": b"\t",
 }
 _PERCENT: Final = re.compile(rb"%[0-9a-fA-F]{2}|\+")
-_BASE64: Final = re.compile(rb"[A-Za-z0-9+/]{20,}(?:\r?\n[A-Za-z0-9+/]{20,})*={0,2}")
-_BASE64_URL: Final = re.compile(rb"[A-Za-z0-9_-]{20,}={0,2}")
-_LINE_ENDS: Final = re.compile(rb"\r?\n")
+_BASE64: Final = re.compile(
+    rb"[A-Za-z0-9+/]{12,}(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/]{12,})*"
+    rb"(?:\r?\n[ \t]{0,16}[A-Za-z0-9+/]{1,11})?={0,2}"
+)
+_BASE64_URL: Final = re.compile(rb"[A-Za-z0-9_-]{12,}={0,2}")
+_LINE_ENDS: Final = re.compile(rb"\r?\n[ \t]*")
+#: Of a run that is as long at most, what stands before the base64 (a path's `/`) may be part.
+_SHIFTED_MAX: Final = 4096
+_WORD_MAX: Final = 32
+_NAMED_WITH: Final = b"-_/"
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
-_GZIP: Final = b"\x1f\x8b\x08"
-_ZIP: Final = b"PK\x03\x04"
-_ZLIB: Final = (b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
-_ZIP_HEAD_BYTES: Final = 30
-#: Compressed members of one view that are read.
-_MEMBERS_MAX: Final = 4096
 #: Between pieces that do not belong together; no text has it.
 _GAP: Final = b"\0"
 
@@ -118,7 +122,11 @@ def _ignored(_why: str) -> None:
 
 
 def views_of(
-    data: bytes, size_max: int = VIEW_BYTES_MAX, *, stopped: Callable[[str], None] = _ignored
+    data: bytes,
+    size_max: int = VIEW_BYTES_MAX,
+    *,
+    stopped: Callable[[str], None] = _ignored,
+    goes_on: bool = False,
 ) -> Iterator[View]:
     """Yield the bytes themselves and every decoding of them, and of those in turn.
 
@@ -126,6 +134,7 @@ def views_of(
         data: any bytes.
         size_max: bytes that all decodings may come to; what is beyond is not decoded.
         stopped: told in words whenever a limit kept something from being decoded.
+        goes_on: the bytes are only the beginning of what belongs together.
     """
     left = size_max
     pending = [View(data)]
@@ -133,22 +142,20 @@ def views_of(
         view = pending.pop()
         yield view
         if len(view.how) == _DEPTH_MAX:
-            if any(True for _ in _inflated(view.data, 1, _ignored)):
+            if any(True for _ in inflated(view.data, 1, _ignored, goes_on=False)):
                 stopped(f"what is packed more than {_DEPTH_MAX} times")
             continue
-        for found in _decodings(view, left, stopped):
+        for found in _decodings(view, left, stopped, goes_on=goes_on):
             left -= len(found.data)
             if left < 0:
-                stopped(f"what decodes to more than {_size(size_max)} together")
+                stopped(f"what decodes to more than {size_in_words(size_max)} together")
                 return
             pending.append(found)
 
 
-def _size(count: int) -> str:
-    return f"{count >> 20} MiB" if count >= 1 << 20 else f"{count} bytes"
-
-
-def _decodings(view: View, left: int, stopped: Callable[[str], None]) -> Iterator[View]:
+def _decodings(
+    view: View, left: int, stopped: Callable[[str], None], *, goes_on: bool
+) -> Iterator[View]:
     """Yield what a view reads as, one decoding further."""
     data, last = view.data, view.how[-1] if view.how else ""
     if b"\\" in data:
@@ -156,7 +163,7 @@ def _decodings(view: View, left: int, stopped: Callable[[str], None]) -> Iterato
     if b"%" in data and last != "percent":
         yield from _replaced(view, "percent", _PERCENT, _unquoted)
     yield from _base64(view)
-    for how, start, stop, content in _inflated(data, left, stopped):
+    for how, start, stop, content in inflated(data, left, stopped, goes_on=goes_on):
         yield View(content, (*view.how, how), view, [(0, start, stop, False)])
     if last != "stream":
         for text, spans in joined_texts(data):
@@ -192,6 +199,8 @@ def _replaced(
 
 
 def _unescaped(escape: bytes) -> bytes:
+    if escape[1:2] == b"x":
+        return bytes.fromhex(escape[2:].decode())
     if escape[1:2] != b"u":
         return _SHORT[escape[1:2]]
     units = [int(escape[n : n + 4], 16) for n in range(2, len(escape), 6)]
@@ -215,66 +224,34 @@ def _base64(view: View) -> Iterator[View]:
     at = 0
     for pattern, url_safe in ((_BASE64, False), (_BASE64_URL, True)):
         for match in pattern.finditer(view.data):
-            text = _LINE_ENDS.sub(b"", match.group()).rstrip(b"=")
+            text = match.group()
+            if len(text) <= _WORD_MAX and _is_word(text):
+                continue
+            text = _LINE_ENDS.sub(b"", text).rstrip(b"=")
             if url_safe:
                 if b"-" not in text and b"_" not in text:
                     continue  # the first pattern found it
                 text = text.translate(_URL_SAFE)
-            text = text[: len(text) - (len(text) % 4 == 1)]
-            try:
-                content = binascii.a2b_base64(text + b"=" * (-len(text) % 4))
-            except binascii.Error:
-                continue
-            out += [content, _GAP]
-            pieces.append((at, *match.span(), False))
-            at += len(content) + 1
+            shifted = url_safe or b"/" in text
+            shifts = 4 if match.start() == 0 or (shifted and len(text) <= _SHIFTED_MAX) else 1
+            for content in _unpacked64(text, shifts):
+                out += [content, _GAP]
+                pieces.append((at, *match.span(), False))
+                at += len(content) + 1
     if out:
         yield View(b"".join(out), (*view.how, "base64"), view, pieces)
 
 
-def _inflated(
-    data: bytes, size_max: int, stopped: Callable[[str], None]
-) -> Iterator[tuple[str, int, int, bytes]]:
-    """Yield how, range and content of everything in the bytes that is compressed in a known way."""
-    if data[:2] in _ZLIB:
-        yield from _inflate("deflate", data, 0, 0, zlib.MAX_WBITS, size_max, stopped)
-    for start in _places(data, _GZIP, stopped):
-        yield from _inflate("gzip", data, start, start, zlib.MAX_WBITS | 16, size_max, stopped)
-    for start in _places(data, _ZIP, stopped):
-        head = data[start : start + _ZIP_HEAD_BYTES]
-        if len(head) == _ZIP_HEAD_BYTES and head[8:10] == b"\x08\x00":  # else stored as it is
-            names = int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
-            begin = start + _ZIP_HEAD_BYTES + names
-            yield from _inflate("zip", data, start, begin, -zlib.MAX_WBITS, size_max, stopped)
+def _is_word(text: bytes) -> bool:
+    """Whether digits of base64 are a word or a name; of text there is one in 10,000 that is."""
+    return text.islower() and text.translate(None, _NAMED_WITH).isalpha()
 
 
-def _places(data: bytes, mark: bytes, stopped: Callable[[str], None]) -> Iterator[int]:
-    """Yield where a mark stands, as often as anything honest has it."""
-    start = -1
-    for _ in range(_MEMBERS_MAX):
-        start = data.find(mark, start + 1)
-        if start < 0:
-            return
-        yield start
-    if data.find(mark, start + 1) >= 0:
-        stopped(f"packed members behind the first {_MEMBERS_MAX}")
-
-
-def _inflate(
-    how: str,
-    data: bytes,
-    start: int,
-    begin: int,
-    window_bits: int,
-    size_max: int,
-    stopped: Callable[[str], None],
-) -> Iterator[tuple[str, int, int, bytes]]:
-    inflater = zlib.decompressobj(window_bits)
-    try:
-        content = inflater.decompress(memoryview(data)[begin:], max(size_max, 1))
-    except zlib.error:
-        return
-    if inflater.unconsumed_tail and not inflater.eof:
-        stopped(f"a packed member behind its first {_size(len(content))}")
-    if content:
-        yield how, start, len(data) - len(inflater.unused_data), content
+def _unpacked64(text: bytes, shifts: int) -> Iterator[bytes]:
+    """Yield what digits of base64 stand for, from each of the places at which they may begin."""
+    for shift in range(shifts):
+        digits = text[shift : len(text) - ((len(text) - shift) % 4 == 1)]
+        try:
+            yield binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+        except binascii.Error:
+            continue

@@ -10,6 +10,7 @@ import zipfile
 import pytest
 
 from orchestrator.testing import ScriptedProvider
+from replay.log.lock import RunLock
 from replay.log.workspace import Workspace
 from tests.support.chats import SENTENCE, answers_with, record_chat, texts_of_a_directory
 
@@ -81,6 +82,22 @@ def test_erasing_says_each_step_and_verify_names_the_record(place):
     assert place.look("erase", "last", "--text", "text.txt", *WHY, "--yes").code == 0
 
 
+def test_where_nothing_is_found_it_is_said_what_was_not_read_and_where_else_it_stands(place):
+    other = record_chat(place.path / ".ritornello", 4, sentence="Nothing of it is said here.")
+    busy = shutil.copytree(other, other.with_name("01BUSY"))
+    lock = RunLock.exclusive(busy)
+    try:
+        ran = place.look("erase", other.name, "--text", "text.txt", *WHY)
+    finally:
+        lock.release()
+
+    first = Workspace.open(place.path / ".ritornello").runs()[0].run
+    assert ran.code == 0
+    assert f"stays in      run {first}, which is no copy: erase there too\n" in ran.out
+    assert "not read      run 01BUSY: in use or damaged; erase again later\n" in ran.out
+    assert "nothing of it was found in this run" in ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -148,6 +165,27 @@ def test_retention_says_what_is_overdue_and_a_hold_beats_it(place):
     assert (held.code, "keep" in held.out, "held" in held.out) == (0, True, True)
     assert place.look("retention", "nowhere.toml").code == 4
     assert place.look("retention", "text.txt").code == 2
+
+
+def test_a_recorded_command_is_of_the_class_of_its_command_line(recorded, tmp_path):
+    (tmp_path / "policy.toml").write_text(
+        'version = 1\n[classes.agents]\nentries = ["python agent*"]\nkeep_days_min = 30\n'
+        '[classes.other]\nentries = ["*"]\nkeep_days_max = 0\n'
+    )
+    shutil.copytree(recorded.path / ".ritornello", tmp_path / ".ritornello")
+    place = type(recorded)(tmp_path)
+
+    ran = place.look("retention", "policy.toml", "--json")
+    (tmp_path / ".ritornello" / "runs" / ran.report["runs"][0]["run"] / "log.duckdb").write_bytes(
+        b"x"
+    )
+    unread = place.look("retention", "policy.toml", "--json")
+
+    assert [(each["name"], each["verdict"]) for each in ran.report["runs"]] == [("agents", "keep")]
+    assert [(each["name"], each["verdict"]) for each in unread.report["runs"]] == [
+        (None, "no class")
+    ]
+    assert (ran.code, unread.code) == (0, 0)
 
 
 def test_a_run_with_a_key_in_an_answer_leaves_only_without_it(tmp_path, recorded):

@@ -11,11 +11,20 @@ import zipfile
 import pytest
 
 from orchestrator.cli.searching import secret_search
-from orchestrator.cli.searching.secret_search import Search, search_file
+from orchestrator.cli.searching.secret_search import Search, search_file, search_run
 from replay.bundle.reader import BundleReader
 from replay.bundle.statements import DSSE_ENVELOPE, Statement
 from replay.bundle.writer import write_bundle
+from replay.events.kinds import (
+    ChunksReceived,
+    OutputWritten,
+    RequestSent,
+    ResponseEnded,
+    ResponseStarted,
+    SecretRegistered,
+)
 from tests.support.chats import record_chat
+from tests.support.recordings import ListReader, Recording
 
 PLANTED = "sk-ant-api03-" + "Zq7" * 30
 UNSHAPED = "correct-horse-battery-staple"
@@ -219,3 +228,32 @@ def test_an_archive_that_is_longer_than_what_is_read_at_once_is_not_said_to_be_c
 
     assert list(search_file(file, search)) == []
     assert search.passed_over == ["what is packed behind the first 1 MiB"]
+
+
+def test_a_response_in_a_coding_that_is_not_undone_is_named_and_no_pass():
+    run = Recording()
+    asked = run.add(
+        RequestSent(method="GET", path="/x", query="", headers=(), credentials=()), body=b""
+    )
+    headers = (("Content-Encoding", "br"),)
+    run.add(
+        ResponseStarted(status=200, headers=headers, http_version="HTTP/1.1", reason="OK"),
+        answers=asked,
+    )
+    run.add(ChunksReceived(chunks=((4, 1),)), body=b"\x1b\x14\x00\xf8", answers=asked, part=0)
+    run.add(ResponseEnded(), answers=asked)
+    search = Search({})
+
+    assert list(search_run("run", ListReader(run.seal().entries), search)) == []
+    assert search.passed_over == [f"event {asked}: the response, in the coding 'br'"]
+
+
+@pytest.mark.parametrize("surrogate", ["", "-", "sk-ant-api0"])
+def test_a_surrogate_that_no_recorder_makes_covers_no_key(surrogate):
+    run = Recording()
+    run.add(SecretRegistered(number=0, source="env:X", surrogate=surrogate, public=0))
+    run.add(OutputWritten(stream="stdout", marks=()), body=PLANTED.encode())
+
+    found = list(search_run("run", ListReader(run.seal().entries), Search({})))
+
+    assert {each.event for each in found} == {2}

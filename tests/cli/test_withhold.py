@@ -9,15 +9,17 @@ import re
 import pytest
 
 from orchestrator.cli.export import export_run
-from orchestrator.cli.searching.withheld_text import refuse_beside
+from orchestrator.cli.searching.withheld_text import decoded_text, refuse_beside
 from replay.bundle import BundleReader
 from replay.bundle.statements import DSSE_ENVELOPE, Statement
-from replay.bundle.withholding import parse_withheld
+from replay.bundle.withholding import parse_withheld, select_withheld
 from replay.errors import UsageError
+from replay.events.kinds import OutputWritten
 from replay.log.workspace import Workspace
 from tests.cli.conftest import PROGRAM
 from tests.support import second_reader
 from tests.support.chats import SENTENCE, record_chat
+from tests.support.recordings import ListReader, Recording
 
 
 def kinds(place, bundle):
@@ -156,6 +158,22 @@ def test_a_text_that_is_withheld_stands_in_no_decoded_byte_of_the_export(tmp_pat
     assert "12 Café" not in texts_of(shared)[0]
     assert done.withheld.holed >= 3
     assert second_reader.judged(shared).root == second_reader.judged(whole).root
+
+
+def test_a_text_is_withheld_however_its_white_space_is_written():
+    run = Recording()
+    for n, written in enumerate(("Jane Doe", "Jane\n  Doe", "Jane\u00a0Doe", "Jane Roe")):
+        run.add(OutputWritten(stream="stdout", marks=()), body=f"{n}: {written}\n".encode())
+    reader = ListReader(run.seal().entries)
+
+    selected = select_withheld(
+        reader,
+        [parse_withheld("text=Jane Doe")],
+        {},
+        {"Jane Doe": decoded_text(reader, "Jane Doe")},
+    )
+
+    assert selected.named == {1, 2, 3}
 
 
 def test_a_text_in_what_travels_beside_the_run_is_refused():

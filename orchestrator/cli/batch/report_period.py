@@ -61,6 +61,8 @@ def day_of(response_date: str | None, sent_us: int) -> tuple[date | None, str]:
     if response_date is not None and len(response_date) <= _DATE_MAX:
         try:
             found = email.utils.parsedate_to_datetime(response_date)
+            if found.tzinfo is None:  # without a zone it is UTC, not that of this machine
+                found = found.replace(tzinfo=UTC)
             return found.astimezone(UTC).date(), "provider"
         except (ValueError, TypeError, OverflowError):
             pass

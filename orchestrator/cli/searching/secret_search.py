@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.cli.reading.records import iter_events
+from replay.erasure.search import unread_coding
 from replay.erasure.streams import RunStreams
 from replay.erasure.views import views_of
 from replay.events.kinds import SecretRegistered
@@ -43,6 +44,7 @@ _OF_THE_RUN: Final = ("headers/", "parts/", "refs/")
 _PACKED: Final = (b"PK\x03\x04", b"\x1f\x8b\x08")
 #: Places that a limit kept from being looked at, of one subject, that are named.
 _PASSED_OVER_MAX: Final = 32
+_CODING_SHOWN_MAX: Final = 40
 #: A planted example says so on its line.
 _ALLOWED: Final = b"ritornello-scan: allow"
 
@@ -236,7 +238,10 @@ def _search_decoded(
     """
     streams = RunStreams(reader)
     for piece in streams.pieces():
-        for view in views_of(piece.data, stopped=search.stopped_at(f"event {piece.seq}")):
+        note = search.stopped_at(f"event {piece.seq}")
+        ways: set[str] = set()
+        for view in views_of(piece.data, stopped=note, goes_on=piece.goes_on):
+            ways.update(view.how[:1])
             for start, stop, variable in search.spans(view.data):
                 parts = list(piece.parts(*view.source(start, stop)))
                 events = {streams.brought_by[part] for part in parts} or {piece.seq}
@@ -254,6 +259,9 @@ def _search_decoded(
                     member="payload",
                     decoded=" ".join(view.how) or "put together",
                 )
+        coding = unread_coding(streams, piece, ways)
+        if coding:
+            note(f"the response, in the coding {coding[:_CODING_SHOWN_MAX]!r}")
 
 
 def search_bundle(path: Path, reader: LogReader, search: Search) -> Iterator[Found]:
@@ -303,11 +311,15 @@ class _Payloads:
 
 
 def surrogates_of(reader: LogReader) -> list[bytes]:
-    """Return the surrogates of a run's secrets, which look like secrets and are none."""
+    """Return the surrogates of a run's secrets, which look like secrets and are none.
+
+    No recorder makes one that is shorter than a secret; it would stand in every key.
+    """
     return [
         event.payload.surrogate.encode()
         for event in iter_events(reader)
         if isinstance(event.payload, SecretRegistered)
+        and len(event.payload.surrogate) >= MIN_SECRET_LENGTH
     ]
 
 

@@ -6,12 +6,13 @@ handed on as such, and never as free of the text.
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from collections.abc import Iterable, Iterator
 
 from orchestrator.cli.searching.exchange_texts import installed_readings
 from replay.bundle.statements import Statement
 from replay.bundle.withholding import Decoded
+from replay.erasure.passages import pattern_of
 from replay.erasure.search import search_run
 from replay.erasure.views import views_of
 from replay.errors import UsageError
@@ -24,19 +25,17 @@ _CODING = "its coding is one that nothing here undoes"
 
 
 class _Text:
-    """Finds a text as it is, composed and decomposed."""
+    """Finds a text however its white space and its accents are written, as an erasure does."""
 
     def __init__(self, text: str) -> None:
-        forms = (text, unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text))
-        self._spellings = tuple(dict.fromkeys(form.encode() for form in forms))
+        self._pattern = re.compile(pattern_of(text))
 
     def spans(self, data: bytes) -> Iterator[tuple[int, int]]:
         """Yield start and end of each occurrence."""
-        for spelling in self._spellings:
-            at = data.find(spelling)
-            while at >= 0:
-                yield at, at + len(spelling)
-                at = data.find(spelling, at + 1)
+        match = self._pattern.search(data)
+        while match is not None:
+            yield match.span()
+            match = self._pattern.search(data, match.start() + 1)
 
 
 def decoded_text(reader: LogReader, text: str) -> Decoded:

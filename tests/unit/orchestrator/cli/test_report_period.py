@@ -1,3 +1,4 @@
+import time
 from datetime import date
 
 import pytest
@@ -44,6 +45,17 @@ def test_a_day_that_is_not_and_a_period_backwards_are_refused(text):
 )
 def test_the_day_is_the_providers_where_it_gave_one(said, day, by):
     assert day_of(said, 0) == (day, by)
+
+
+@pytest.mark.parametrize("said", ["Sat, 21 Nov 2026 03:30:00 -0000", "Sat, 21 Nov 2026 03:30:00"])
+def test_a_date_without_a_zone_is_one_in_utc_wherever_the_report_is_made(said, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert day_of(said, 0) == (date(2026, 11, 21), "provider")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_a_time_that_no_clock_shows_has_no_day():

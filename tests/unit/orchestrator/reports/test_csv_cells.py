@@ -36,6 +36,12 @@ def test_what_a_spreadsheet_would_run_begins_with_a_quote(formula):
     assert neutral(formula)[0] == "'"
 
 
+def test_what_a_spreadsheet_would_run_behind_a_semicolon_has_a_quote_before_it_too():
+    assert neutral("/v1;=1+1") == "/v1;'=1+1"
+    assert neutral('a; "\uff1d1') == "a;' \"\uff1d1"
+    assert neutral("a;b; c=d") == "a;b; c=d"
+
+
 @pytest.mark.parametrize("text", ["\t=1", "\r=1", "\n=1", "\0=1", "\u202e=1", "\u200b=1"])
 def test_what_steers_is_spelled_out_and_begins_no_formula(text):
     assert neutral(text)[0] == "\\"

@@ -200,6 +200,28 @@ def test_a_hold_beats_an_erasure_until_it_is_released(workspace):
     assert places_of(workspace) == []
 
 
+@pytest.mark.parametrize("when", ["after the plan", "while the store is written"])
+def test_a_hold_that_was_placed_since_the_plan_beats_the_erasure(workspace, when):
+    place = Workspace.open(workspace)
+    plan = plan_erasure(place, "last", words(), READINGS)
+    shutil.copytree(plan.runs[0].directory, workspace / "replays" / "01KEPT")
+    plan = msgspec.structs.replace(plan, replays=(workspace / "replays" / "01KEPT",))
+
+    def hold(said=""):
+        if when == "after the plan" or "new store written" in said:
+            place.enter(HoldPlaced(run=plan.runs[0].run, reason="case 7", authority="x"), now_us())
+
+    if when == "after the plan":
+        hold()
+    with pytest.raises(ErasureError, match="the run is held: case 7"):
+        carry_out(place, plan, words(), now_us, hold)
+
+    assert checked(workspace).holes.erased == 0
+    assert not (plan.runs[0].directory / FRESH_NAME).exists()
+    assert (workspace / "replays" / "01KEPT").exists() == (when == "after the plan")
+    assert standing_of(place.payloads(), plan.runs[0].run).erasures == ()
+
+
 def test_a_run_that_is_not_sealed_is_refused(workspace, tmp_path):
     directory = Workspace.open(workspace).run_directory("last")
     store = DuckDBStore.open(directory)

@@ -42,6 +42,12 @@ def test_a_run_has_the_verdict_of_the_first_class_that_fits(entry, days, held, e
     assert (found.age_days, found.held) == (days, held)
 
 
+def test_a_run_of_which_nobody_knows_what_was_run_is_of_no_class():
+    found = retained(read_policy(POLICY, "p"), [run(None)], {}, 9999 * DAY_US, {"R"})
+
+    assert [(each.name, each.verdict) for each in found] == [(None, "no class")]
+
+
 def test_a_run_of_no_class_is_said_to_be_of_none_and_one_that_is_gone_is_not_listed():
     policy = read_policy(POLICY.replace(b'"*"', b'"x"'), "p")
 

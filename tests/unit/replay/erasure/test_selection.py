@@ -2,11 +2,15 @@
 
 import gzip
 import json
+import random
+import zlib
 
 import msgspec
 import pytest
 
+import replay.erasure.streams as streams_module
 from replay.erasure.passages import Passages
+from replay.erasure.search import search_run
 from replay.erasure.selection import select
 from replay.errors import ErasureError, NotFoundError
 from replay.events.kinds import (
@@ -96,13 +100,13 @@ def test_what_an_event_only_repeats_is_not_its_own():
         select(ListReader(run.seal().entries), [2], None, None)
 
 
-def exchange(body, coding):
+def exchange(body, coding, name="content-encoding"):
     """A request, its response in a coding, and what the program printed of it."""
     run = Recording()
     asked = run.add(
         RequestSent(method="POST", path="/x", query="", headers=(), credentials=()), body=b"{}"
     )
-    headers = (("content-encoding", coding),)
+    headers = ((name, coding),)
     run.add(
         ResponseStarted(status=200, headers=headers, http_version="HTTP/1.1", reason="OK"),
         answers=asked,
@@ -130,6 +134,28 @@ def test_words_that_may_come_back_from_an_answer_in_an_unknown_coding_are_refuse
     selected = select(reader, [3, 4], Passages([PERSON]), None)
     assert events_of(selected) == {3, 4, 6}
     assert selected.found.unread == (1,)
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip", "zstd"])
+@pytest.mark.parametrize("name", ["content-encoding", "Content-Encoding"])
+def test_an_answer_that_is_not_what_its_coding_says_is_named_as_unread(coding, name):
+    raw_deflate = zlib.compress(f"It is {PERSON} there".encode())[2:-4]
+
+    found = search_run(exchange(raw_deflate, coding, name), Passages(["nothing of that"]))
+
+    assert found.unread == (1,)
+
+
+def test_a_packed_answer_longer_than_a_piece_is_named_as_far_as_it_was_not_read(monkeypatch):
+    monkeypatch.setattr(streams_module, "_PIECE_BYTES", 1000)
+    monkeypatch.setattr(streams_module, "_OVERLAP_BYTES", 100)
+    noise = random.Random(3).randbytes(5000)
+    packed = gzip.compress(noise + f"It is {PERSON} there".encode())
+
+    found = search_run(exchange(packed, "gzip"), Passages([PERSON]))
+
+    assert found.unread == (1,)
+    assert "a packed member behind its first piece" in {why for _, why in found.limits}
 
 
 def test_what_only_a_reading_knows_takes_the_whole_answer():

@@ -4,6 +4,7 @@ import base64
 import gzip
 import io
 import json
+import random
 import zipfile
 import zlib
 from urllib.parse import quote_plus
@@ -45,6 +46,11 @@ def streamed(text, width=5):
     return b"".join(b"event: x\ndata: " + json.dumps(each).encode() + b"\n\n" for each in events)
 
 
+def small_window(text):
+    packer = zlib.compressobj(wbits=9)
+    return packer.compress(text.encode()) + packer.flush()
+
+
 ENCODED = {
     "as it is": SENTENCE.encode(),
     "JSON": json.dumps(SENTENCE).encode(),
@@ -64,6 +70,21 @@ ENCODED = {
     "one object a line": b"\n".join(
         json.dumps({"response": SENTENCE[n : n + 4]}).encode() for n in range(0, len(SENTENCE), 4)
     ),
+    "events that are counted by an index": b"".join(
+        b"data:"
+        + json.dumps({"index": n, "token": {"text": SENTENCE[n : n + 3]}}).encode()
+        + b"\n\n"
+        for n in range(0, len(SENTENCE), 3)
+    ),
+    "one array": json.dumps(
+        [{"parts": [{"text": SENTENCE[n : n + 3]}]} for n in range(0, len(SENTENCE), 3)], indent=1
+    ).encode(),
+    "a form": SENTENCE.replace(" ", "+").encode(),
+    "bytes as Python shows them": repr(SENTENCE.encode())[2:-1].encode(),
+    "base64 in the path of an address": b"/download/" + base64.b64encode(SENTENCE.encode()),
+    "base64 in indented lines": base64.encodebytes(SENTENCE.encode() * 3).replace(b"\n", b"\n  "),
+    "deflate with a small window": small_window(SENTENCE),
+    "gzip with a false sum": gzip.compress(SENTENCE.encode())[:-8] + bytes(8),
     "wrapped": SENTENCE.replace(" ", "\n  ").encode(),
 }
 
@@ -71,7 +92,15 @@ ENCODED = {
 @pytest.mark.parametrize("how", list(ENCODED))
 def test_a_text_is_found_under_an_encoding_and_traced_into_it(how):
     before, after = b'{"other": "words", "here": ', b", and more words behind it}"
-    alone = how in {"deflate", "server-sent events", "compressed events", "one object a line"}
+    alone = how in {
+        "deflate",
+        "deflate with a small window",
+        "server-sent events",
+        "events that are counted by an index",
+        "compressed events",
+        "one array",
+        "one object a line",
+    }
     data = ENCODED[how] if alone else before + ENCODED[how] + after
 
     found = found_in(data)
@@ -82,6 +111,31 @@ def test_a_text_is_found_under_an_encoding_and_traced_into_it(how):
         assert (
             first <= start < stop <= first + len(ENCODED[how]) + (len(after) if "zip" in how else 0)
         )
+
+
+@pytest.mark.parametrize("text", ["jane@x.org", "12 Elm St", "Jane Doe at the end of a line of it"])
+def test_a_short_text_and_the_last_line_of_base64_are_found(text):
+    assert found_in(base64.b64encode(text.encode()), text)
+    assert found_in(base64.encodebytes(b"." * (57 - len(text) // 2) + text.encode()), text)
+
+
+def test_half_of_a_pair_hides_nothing_of_its_stream():
+    lines = [rb'{"t":"Jane ", "u":"\ud83d\""}', rb'{"t":"Doe, 7 Mill Road"}']
+
+    assert found_in(b"\n".join(lines), "Jane Doe, 7 Mill Road")
+
+
+def test_what_goes_on_behind_a_piece_and_is_packed_is_said_to_be_unread():
+    packed = gzip.compress(random.Random(3).randbytes(5000))
+
+    def said(data, **options):
+        stopped = []
+        for _ in views_of(data, stopped=stopped.append, **options):
+            pass
+        return stopped
+
+    assert set(said(packed[:2000], goes_on=True)) == {"a packed member behind its first piece"}
+    assert said(packed[:2000]) == said(packed + b"plain", goes_on=True) == []
 
 
 def test_a_text_is_traced_to_no_more_than_its_own_bytes():
