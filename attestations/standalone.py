@@ -73,7 +73,10 @@ _ASKING: Final = ("RequestSent", "EffectStarted")
 _ANSWERING: Final = ("ResponseEnded", "EffectReturned")
 _SAYING: Final = ("CaptureGap", "EffectCancelled")
 #: What nobody may take for checked, beside the verdicts that say so.
-_OF_A_BUNDLE: Final = ("causal order and Lamport times", "what payloads mean, gaps excepted")
+_OF_A_BUNDLE: Final = (
+    "causal order, Lamport times, tasks, and what answers what",
+    "how payloads begin and what they mean, gaps excepted",
+)
 _OF_A_PROOF: Final = (
     "whether the run ends here, is sealed or is whole, and how many events it has",
     "what the payload means",

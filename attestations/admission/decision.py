@@ -26,7 +26,6 @@ ReasonCode = Literal[
     "signer-not-named",
     "signer-revoked",
     "statement-age-unknown",
-    "statement-expired",
     "statement-from-the-future",
     "statement-not-seen",
     "statement-of-other-build",

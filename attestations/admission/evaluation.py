@@ -141,8 +141,6 @@ def _unusable(
     who = f"statement {statement.payload[:16]}"
     if facts.artifact.digest not in statement.subjects:
         return "statement-of-other-subject", f"{who} is about something else"
-    if statement.expires_us is not None and now_us >= statement.expires_us:
-        return "statement-expired", f"{who} has run out by its own word"
     if statement.issued_us is not None and statement.issued_us > now_us + CLOCK_SKEW_US:
         return "statement-from-the-future", f"{who} says that it was made later than now"
     if rule.minimum_version is not None:

@@ -97,7 +97,6 @@ class StatementFact(_Value, frozen=True):
         subjects: SHA-256 of everything it speaks of.
         signers: whose signatures over it were verified; others are left out.
         issued_us: when its signers say they made it, signed with the rest.
-        expires_us: when it ends by its own word; None if it does not.
         version: version of the artifact that it speaks of, as dotted numbers; empty if none.
         build_type: URI of how it was built, where the statement is provenance; empty if none.
         seen: when it existed.
@@ -108,7 +107,6 @@ class StatementFact(_Value, frozen=True):
     subjects: tuple[Digest, ...]
     signers: tuple[Signer, ...]
     issued_us: int | None = None
-    expires_us: int | None = None
     version: str = ""
     build_type: str = ""
     seen: tuple[Seen, ...] = ()

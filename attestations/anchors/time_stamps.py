@@ -16,7 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from attestations.errors import KeyFormError, TimeStampError, TimeStampServiceError
+from attestations.errors import (
+    KeyFileError,
+    KeyFormError,
+    TimeStampError,
+    TimeStampServiceError,
+)
 from attestations.whole_files import read_regular
 
 if TYPE_CHECKING:
@@ -33,6 +38,7 @@ _ROOTS_SIZE_MAX: Final = 256 * 1024
 _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 _TIMEOUT_S: Final = 30.0
 _QUERY: Final = "application/timestamp-query"
+_HOLDS: Final = "a PEM file of the authority's root, and of intermediates if it needs them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +166,15 @@ def read_roots(path: Path) -> TimeStampRoots:
 
     Raises:
         KeyFormError: there is no such certificate in it.
-        OSError: it cannot be read.
+        KeyFileError: it cannot be read.
     """
     from cryptography.x509 import load_pem_x509_certificates
 
-    data = read_regular(path, _ROOTS_SIZE_MAX + 1)
+    try:
+        data = read_regular(path, _ROOTS_SIZE_MAX + 1)
+    except OSError as error:
+        what = f"the certificates cannot be read: {error.strerror}"
+        raise KeyFileError(what, where=str(path), hint=_HOLDS) from error
     try:
         found = load_pem_x509_certificates(data) if len(data) <= _ROOTS_SIZE_MAX else []
     except ValueError:
@@ -173,7 +183,7 @@ def read_roots(path: Path) -> TimeStampRoots:
         raise KeyFormError(
             "there is no root certificate in it",
             where=str(path),
-            hint="a PEM file of the authority's root, and of intermediates if it needs them",
+            hint=_HOLDS,
         )
     return tuple(dict.fromkeys(found))
 

@@ -161,7 +161,8 @@ def read_bounded(
         else:
             data = read_regular(path, size_max + 1)
     except OSError as error:
-        raise KeylessError(f"{what} cannot be read: {error.strerror}", where=str(path)) from None
+        message = f"{what} cannot be read: {error.strerror}"
+        raise KeylessError(message, where=str(path), hint="name a file that is there") from None
     if len(data) > size_max:
         raise KeylessError(f"{what} is longer than {size_max} bytes", where=str(path))
     return data

@@ -22,6 +22,9 @@ Anchoring = Literal["none", "pinned", "timestamped", "witnessed", "conflict"]
 V = TypeVar("V", bound=str)
 
 _UNREAD: Final = "its records cannot be relied on as they are, so what is missing is not known"
+#: Of a log whose records do not hold nothing is compared with anything: the verdict is what it is
+#: where there is nothing, and this says that nobody looked.
+_NOT_CHECKED: Final = "not-checked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,12 @@ def judge(facts: Facts) -> Verdicts:
     )
 
 
+def _does_not_hold(facts: Facts) -> bool:
+    return bool(facts.problems or facts.omitted)
+
+
 def _integrity(facts: Facts) -> Verdict[Integrity]:
-    value: Integrity = "failed" if facts.problems or facts.omitted else "ok"
+    value: Integrity = "failed" if _does_not_hold(facts) else "ok"
     return Verdict(value, (value,), facts.problems)
 
 
@@ -118,6 +125,10 @@ def _authenticity(facts: Facts) -> Verdict[Authenticity]:
         value = "signed"
     elif outcomes:
         value = "untrusted"
+    if value == "unsigned" and _does_not_hold(facts):
+        findings.append(
+            Finding(_NOT_CHECKED, "its records do not hold, so no signature was looked for")
+        )
     return Verdict(value, (value,), tuple(findings))
 
 
@@ -148,4 +159,7 @@ def _anchoring(facts: Facts) -> Verdict[Anchoring]:
         when = f" at {witness.time_s} s since 1970, by its own clock" if witness.time_s else ""
         said = {"good": f"cosigned{when}", "bad": "has a bad cosignature", "absent": "did not"}
         findings.append(Finding("witness", f"{witness.name} {said[witness.outcome]}"))
+    if not facts.anchors and not facts.witnesses and _does_not_hold(facts):
+        message = "its records do not hold, so its head was compared with none"
+        findings.append(Finding(_NOT_CHECKED, message))
     return Verdict(states[0], tuple(states), tuple(findings))

@@ -11,6 +11,7 @@ import typer
 
 from attestations.whole_files import write_whole
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
+from orchestrator.cli.evidence.named_heads import against_named, named_heads
 from orchestrator.cli.evidence.proof_report import proof_fields
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit_json, inert, say
@@ -88,10 +89,13 @@ def _provable(
         with BundleReader.open(Path(run)) as reader:
             yield reader, reader.checkpoint, reader.signatures
         return
-    directory = Workspace.open(workspace, create=False).run_directory(run)
+    place = Workspace.open(workspace, create=False)
+    directory = place.run_directory(run)
+    named = named_heads(place)
     store = DuckDBStore.open(directory, read_only=True)
     try:
-        checked = check(store, head=read_head(directory))
+        kept = read_head(directory)
+        checked = against_named(check(store, head=kept), directory.name, store, kept, named)
         if checked.integrity != "ok":
             raise IntegrityError(
                 f"the run does not hold: {checked.findings[0].message}",

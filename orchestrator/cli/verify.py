@@ -15,6 +15,7 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
 from orchestrator.cli.batch.several import expanded, worst
 from orchestrator.cli.evidence.anchoring import read_anchors
 from orchestrator.cli.evidence.keyless_trust import read_keyless_trust
+from orchestrator.cli.evidence.named_heads import named_heads
 from orchestrator.cli.evidence.proof_report import (
     is_proof,
     verify_proof,
@@ -24,12 +25,10 @@ from orchestrator.cli.evidence.receipt_evidence import read_receipts
 from orchestrator.cli.evidence.release_report import verify_release_of
 from orchestrator.cli.evidence.verdict_report import (
     code_of_verdicts,
-    finding_line,
     run_fields,
-    unmet_lines,
     verdict_fields,
-    verdict_lines,
 )
+from orchestrator.cli.evidence.verdict_text import print_run, print_short, print_workspace
 from orchestrator.cli.evidence.verifying import (
     Demands,
     Verified,
@@ -40,7 +39,7 @@ from orchestrator.cli.evidence.verifying import (
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gate.receipts import receipts_admitted
 from orchestrator.cli.gate.trust_layers import InPolicy
-from orchestrator.cli.terminal import counted, emit, emit_json, inert, paint, say
+from orchestrator.cli.terminal import emit, emit_json, inert, say
 from replay.errors import ReplayError, UsageError
 from replay.log.workspace import WORKSPACE_NAME, Workspace, WorkspaceCheck
 
@@ -205,7 +204,7 @@ def verify(
     if as_json:
         emit_json("verify", {"subject": "workspace", **_workspace_fields(found, verified, demands)})
     else:
-        _print_workspace(found, verified, place.path)
+        print_workspace(found, verified, place.path)
     return _workspace_code(found, verified)
 
 
@@ -214,23 +213,28 @@ def _verify_all(place: Workspace, demands: Demands, *, as_json: bool) -> int:
     codes = [_workspace_code(found, workspace)]
     anchors = [*workspace.anchors]
     results: list[dict[str, object]] = []
+    verifieds: list[tuple[str, Verified]] = []
     runs = [run.run for run in place.runs() if run.present]
+    named = named_heads(place)
     for name in [*runs, *found.unnamed]:
-        verified = verify_stored(place, place.path / "runs" / name, demands)
+        try:
+            verified = verify_stored(place, place.path / "runs" / name, demands, named)
+        except (ReplayError, AttestationError, OSError) as error:
+            result = _troubled(f"run {name}", error, codes)
+            results.append({**result, "run": name})
+            continue
         codes.append(code_of_verdicts(verified))
-        results.append({"run": name, **run_fields(verified, demands), **verified.beside})
+        results.append({**run_fields(verified, demands), **verified.beside, "run": name})
+        verifieds.append((name, verified))
         anchors += verified.anchors
     codes += _unpinned(anchors, demands)
     if as_json:
         about = _workspace_fields(found, workspace, demands)
         emit_json("verify", {"subject": "all", "workspace": about, "runs": results})
     else:
-        _print_workspace(found, workspace, place.path)
-        for result in results:
-            emit(
-                f"run {inert(str(result['run']))}: integrity {result['integrity']}, completeness"
-                f" {result['completeness']}, {result['events']} events"
-            )
+        print_workspace(found, workspace, place.path)
+        for name, verified in verifieds:
+            print_short(f"run {name}", verified)
     return worst(codes)
 
 
@@ -256,29 +260,29 @@ def _verify_several(
         except (ReplayError, AttestationError, OSError) as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            lines, code = trouble_of(error)
-            say(*lines)
-            codes.append(code)
-            results.append({"subject": name, "exit_code": code, "trouble": lines})
+            results.append(_troubled(name, error, codes))
             continue
-        checked = found.check
         anchors += found.anchors
         codes.append(code_of_verdicts(found))
         fields = {"bundle": found.identity, **run_fields(found, demands), **found.beside}
         results.append({"subject": name, "exit_code": codes[-1], **fields})
         if not as_json:
-            emit(
-                f"{inert(name)}: integrity {checked.integrity}, completeness"
-                f" {found.verdicts.completeness.value}, {checked.events} events"
-            )
-            _print_problems(found, 1)
-            for line in unmet_lines(found) if codes[-1] else ():
-                emit(line)
+            print_short(name, found)
     codes += _unpinned(anchors, demands)
     answer = worst(codes)
     if as_json:
         emit_json("verify", {"subject": "several", "exit_code": answer, "results": results})
     return answer
+
+
+def _troubled(
+    name: str, error: ReplayError | AttestationError | OSError, codes: list[int]
+) -> dict[str, object]:
+    """Say what kept one of several from being verified; the others are, all the same."""
+    lines, code = trouble_of(error)
+    say(*lines)
+    codes.append(code)
+    return {"subject": name, "exit_code": code, "trouble": lines}
 
 
 def _unpinned(anchors: Sequence[AnchorFact], demands: Demands) -> list[int]:
@@ -295,7 +299,7 @@ def _verify_run(run: str, workspace: Path, demands: Demands, *, as_json: bool) -
     if as_json:
         emit_json("verify", {"subject": "run" if found.identity is None else "bundle", **fields})
     else:
-        _print_run(found)
+        print_run(found)
     return code_of_verdicts(found)
 
 
@@ -312,67 +316,6 @@ def _workspace_fields(
 ) -> dict[str, object]:
     fields: dict[str, object] = msgspec.to_builtins(found)
     return {**verdict_fields(verified, demands), **fields}
-
-
-def _print_run(found: Verified) -> None:
-    checked, identity = found.check, found.identity
-    holes = checked.holes
-    if identity is not None:
-        emit(f"bundle        {identity or '-'}")
-    emit(f"run           {inert(checked.run or '-')}")
-    for line in (*verdict_lines(found, "integrity"), *verdict_lines(found, "completeness")):
-        emit(line)
-    if checked.observed:
-        emit("evidence      observed, not replay-verified")
-    for line in (*verdict_lines(found, "authenticity"), *verdict_lines(found, "anchoring")):
-        emit(line)
-    inputs = counted(checked.inputs, "input")
-    emit(f"events        {checked.events} ({inputs}, {checked.derived} derived)")
-    emit(f"root          {checked.root or '-'}")
-    emit(f"head          {checked.head}")
-    emit(f"holes         {holes.erased} erased, {holes.withheld} withheld, {holes.missing} missing")
-    if checked.unknown_kinds:
-        emit(f"unknown kinds {counted(checked.unknown_kinds, 'record')}")
-    for line in found.beside_lines:
-        emit(line)
-    _print_problems(found)
-    for line in unmet_lines(found):
-        emit(line)
-
-
-def _print_workspace(found: WorkspaceCheck, verified: Verified, path: Path) -> None:
-    emit(f"workspace     {inert(str(path))}")
-    emit(f"integrity     {paint(found.integrity, 'green' if found.integrity == 'ok' else 'red')}")
-    for line in verdict_lines(verified, "anchoring"):
-        emit(line)
-    emit(f"records       {found.events}")
-    emit(f"root          {found.root}")
-    emit(f"head          {found.head}")
-    for run in found.open_runs:
-        what = {
-            "present": "started and was never sealed",
-            "gone": "started, was never sealed, and its directory is gone",
-            "locked": "is being recorded",
-        }[run.directory]
-        emit(f"run {inert(run.run)} {what}")
-    for name in found.gone:
-        emit(f"run {inert(name)} was recorded, and its directory is gone")
-    for name in found.unnamed:
-        emit(f"directory {inert(name)} is named by no record")
-    _print_problems(verified)
-    for line in unmet_lines(verified):
-        emit(line)
-
-
-def _print_problems(found: Verified, limit: int | None = None) -> None:
-    """Print what is wrong with the records; the other verdicts' findings come after it."""
-    problems = found.verdicts.integrity.findings
-    for finding in problems[:limit]:
-        emit(finding_line(finding))
-    omitted = len(problems[limit:]) if limit is not None else 0
-    omitted += found.run.omitted if found.run is not None else 0
-    if omitted:
-        emit(f"              and {omitted} more")
 
 
 def with_directory(arguments: Sequence[str]) -> list[str]:

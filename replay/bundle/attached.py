@@ -9,6 +9,7 @@ compared with their digests as in the bundle.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -71,7 +72,7 @@ def read_attached(directory: Path) -> Attached | None:
     """Return what lies beside a run in its directory, None for one that came with nothing.
 
     Raises:
-        BundleError: a file is not what came in.
+        BundleError: a file is not what came in, or gone.
         OSError: a file cannot be read.
     """
     attached = directory / ATTACHED_NAME
@@ -109,7 +110,13 @@ def _plains(
 
 
 def _read(attached: Path, name: str, size_max: int) -> bytes:
-    with (attached / name).open("rb") as file:
+    try:
+        descriptor = os.open(attached / name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise BundleError("came in with the run and is gone", member=name) from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a pipe would be waited for
+            raise BundleError("not a regular file", member=name)
         return file.read(size_max + 1)
 
 

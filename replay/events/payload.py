@@ -92,7 +92,23 @@ def decode_payload(media: Media, data: bytes, seq: int | None = None) -> tuple[P
     try:
         return _DECODER.decode(head), body
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        once = _each_name_once(head)
+        if once is not None:
+            return once, body
         raise IntegrityError(f"payload cannot be read: {error}", where=_where(seq)) from None
+
+
+def _each_name_once(head: bytes) -> Payload | None:
+    """Return a head in which repeated names were in the way, None if it is none without them.
+
+    Of a repeated name the last counts; a typed decoder asks for the type of all. But a head begins
+    with its kind, and is of no other one further on.
+    """
+    try:
+        payload = _DECODER.decode(_ENCODER.encode(_OBJECT.decode(head)))
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return payload if head.startswith(b'{"kind":"%b"' % type(payload).__name__.encode()) else None
 
 
 def _where(seq: int | None) -> str:

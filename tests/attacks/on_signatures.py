@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from datetime import UTC, datetime
 from hashlib import sha256, sha512
 
 import msgspec
@@ -233,7 +234,7 @@ FACT = StatementFact(
 )
 
 
-def decided(fact=FACT, *, revocations=(), kind="tool", statements=None, **rule):
+def decided(fact=FACT, *, revocations=(), kind="tool", statements=None, expires=None, **rule):
     """The verdict of a required policy that names one key, and the codes of its reasons."""
     fields = {
         "name": "tools",
@@ -247,6 +248,7 @@ def decided(fact=FACT, *, revocations=(), kind="tool", statements=None, **rule):
         schema="ritornello/policy/1",
         name="mine",
         trust="required",
+        expires=expires,
         signers={"me": TrustedSigner(key=MINE.public.keyid)},
         rules=(Rule(**fields),),
         revocations=tuple(revocations),
@@ -299,7 +301,7 @@ def old_versions_revoked_digests_and_what_expired(place):
     return [
         denied("statement-version-too-low", altered(version="1.1.9")),
         denied("artifact-revoked", revocations=[Revocation(digest=DIGEST)]),
-        denied("statement-expired", altered(expires_us=NOW_US)),
+        denied("policy-expired", expires=datetime.fromtimestamp(NOW_US // 1_000_000, UTC)),
         denied("statement-too-old", altered(issued_us=NOW_US - 31 * 86_400_000_000)),
     ]
 

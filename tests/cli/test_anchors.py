@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from attestations.checkpoints import VerifierKey
 from replay.events.kinds import OutputWritten
 from tests.contract.entries import Chain
 from tests.support.bundle_forging import export, head_of, small_entries, uncut
@@ -123,6 +124,36 @@ def test_the_workspace_log_is_remembered_and_must_be_continued(recorded, tmp_pat
 
     assert [first, again, grown] == [(0, "none"), (0, "pinned"), (0, "pinned")]
     assert verify_log() == (3, "conflict")
+    # Which log it is, its first record says: to take the head away, or to rename it, hides nothing.
+    head = workspace / "head"
+    lines = head.read_text().split("\n")
+    head.unlink()
+    assert verify_log() == (3, "conflict")
+    head.write_text("\n".join(["ritornello/workspace/another", *lines[1:]]))
+    assert verify_log() == (3, "none")
+    ran = recorded.look("verify", "--workspace", workspace, "--json")
+    assert [each["code"] for each in ran.report["findings"]] == ["origin"]
+    assert recorded.look("pin", "--workspace", workspace, "--write", tmp_path / "x").code == 3
+
+
+def test_a_key_is_read_however_long_its_name_and_a_missing_file_says_what_to_try(place):
+    export(small_entries(), place.path / "run.ritornello")
+    key = VerifierKey("n" * 255, bytes([1]) * 32).text()
+
+    named = place.look("verify", "run.ritornello", "--no-memory", "--log-key", key)
+
+    assert (named.code, named.err) == (1, "")
+    assert "not so: --log-key" in named.out
+    pinned = f"nosuch@sha256:{'0' * 64}"
+    for option, given in (
+        ("--tsa-root", "nosuch.pem"),
+        ("--log-key", "nosuch"),
+        ("--witness", ""),
+        ("--policy", pinned),
+    ):
+        ran = place.look("verify", "run.ritornello", option, given)
+        assert ran.code in {2, 4}
+        assert "  try: " in ran.err
 
 
 def test_a_pin_holds_what_it_pins_and_what_continues_it(place):

@@ -266,6 +266,12 @@ def test_an_erasure_is_attested_once_it_is_on_record(signing):
     erased = signing.look(
         "erase", "last", "--event", "1", "--reason", "asked", "--authority", "DPO", "--yes"
     )
+    head = signing.path / ".ritornello" / "head"
+    true = head.read_text()
+    head.write_text(true.replace(true.split("\n")[2], base64.b64encode(bytes(32)).decode()))
+    forged = signing.look("attest", "last", "--predicate", "erasure", "--sign", "alice.key")
+    head.write_text(true)
+    assert (forged.code, forged.out) == (3, "")  # nobody signs a head that was not checked
     ran = signing.look("attest", "last", "--predicate", "erasure", "--sign", "alice.key")
 
     assert (before.code, before.out, erased.code) == (2, "", 0)

@@ -153,7 +153,9 @@ def test_a_statement_about_another_run_is_found_to_be_that(signing):
 
     assert found.code == 3
     assert found.report["authenticity"] == "failed"
-    assert "about something else" in json.dumps(found.report["verdicts"]["authenticity"])
+    (finding,) = found.report["verdicts"]["authenticity"]["findings"]
+    assert finding["code"] == "other"
+    assert "about something else" in finding["message"]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_facts_are_decided_for_another_time(trusted):
         predicate_type=RUN,
         subjects=("2" * 64,),
         signers=(KeySigner(keyid=keyid),),
-        expires_us=1_800_000_000_000_000,  # 2027-01-15
+        issued_us=1_800_000_000_000_000,  # 2027-01-15
     )
     known = Facts(artifact=Artifact(kind="bundle", digest="2" * 64), statements=(said,))
     (trusted.path / "facts.json").write_bytes(msgspec.json.encode(known))
@@ -114,8 +114,8 @@ def test_facts_are_decided_for_another_time(trusted):
     def at(time):
         return trusted.look("policy", "test", "policy.toml", "facts.json", "--at", time).code
 
-    assert at("2027-01-01T00:00:00Z") == 0
-    assert at("2027-02-01T00:00:00Z") == 6
+    assert at("2027-01-01T00:00:00Z") == 6
+    assert at("2027-02-01T00:00:00Z") == 0
     assert at("2027-01-01") == 2
 
 

@@ -46,6 +46,11 @@ def _verified(place, *words):
     return ran.code, ran.report["authenticity"], " ".join(said)
 
 
+def export_plain(path):
+    export(small_entries(), path)
+    return path
+
+
 def _of(who):
     return ("--receipt", f"{who}.intoto.jsonl")
 
@@ -67,6 +72,42 @@ def test_a_receipt_that_a_condition_of_the_rule_leaves_out_is_no_evidence(truste
     trusted.decides(ANY_RUN, (*RECEIPTS, line), by=[trusted.anna, trusted.ben])
 
     assert _verified(trusted, *_of("anna"))[:2] == (1, "untrusted")
+
+
+def test_signers_of_several_receipts_add_up_as_they_do_for_a_bundle(trusted):
+    """In one file, in several, in the bundle: verify, policy test and admission say the same."""
+    both = [trusted.anna, trusted.ben]
+    trusted.decides(("runs", "bundle", REPLAY), (*RECEIPTS, "threshold = 2"), by=both)
+    beside = trusted.path / "run.ritornello.intoto.jsonl"
+    pair = b"".join((trusted.path / f"{key.name}.intoto.jsonl").read_bytes() for key in both)
+    (trusted.path / "pair.intoto.jsonl").write_bytes(pair)
+
+    assert _verified(trusted, *_of("anna"))[:2] == (1, "untrusted")
+    assert _verified(trusted, *_of("anna"), *_of("anna"))[:2] == (1, "untrusted")
+    assert _verified(trusted, *_of("anna"), *_of("ben"))[:2] == (0, "signed")
+    assert _verified(trusted, *_of("pair"))[:2] == (0, "signed")
+    ran = trusted.look("policy", "test", "-", "pair.intoto.jsonl", "--json")
+    assert [each["judged"] for each in ran.report["decisions"]] == ["allow", "allow"]
+    beside.write_bytes(pair)
+    assert trusted.look("policy", "test", "-", "run.ritornello").code == 0
+    trusted.bundle.unlink()
+    said = said_of_replay(export_plain(trusted.bundle), trusted.anna)
+    trusted.bundle.unlink()
+    inside = Statement(media_type=DSSE_ENVELOPE, data=said)
+    export(small_entries(), trusted.bundle, statements=[inside])
+    assert _verified(trusted)[:2] == (0, "untrusted")
+    assert _verified(trusted, *_of("ben"))[:2] == (0, "signed")
+
+
+def test_one_signer_that_counts_lets_no_other_receipt_count(trusted):
+    trusted.decides(ANY_RUN, RECEIPTS, by=[trusted.anna])
+
+    code, word, said = _verified(trusted, *_of("anna"), *_of("ben"))
+
+    assert (code, word) == (1, "signed")  # what was named must hold
+    assert "ben is said to have signed" in said
+    ran = trusted.look("policy", "test", "-", "ben.intoto.jsonl")
+    assert ran.code == 6
 
 
 def test_a_policy_that_decides_and_says_nothing_of_receipts_denies_them(trusted):

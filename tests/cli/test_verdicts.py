@@ -245,3 +245,20 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_looked_at(place, wor
 
     assert (ran.code, ran.out) == (code, "")
     assert said in ran.err
+
+
+@pytest.mark.parametrize("size", [0, 40, 3000])
+def test_of_a_bundle_that_cannot_be_read_nothing_is_said_that_nobody_looked_at(place, size):
+    path = signed(place.path / "run.ritornello")
+    path.write_bytes(path.read_bytes()[:size])
+
+    code, report = verify(place, "--no-memory")
+    shown = place.look("verify", "run.ritornello", "--no-memory").out
+
+    assert (code, report["integrity"]) == (3, "failed")
+    assert [report[name] for name in ("events", "root", "head", "holes")] == [None] * 4
+    for name in ("authenticity", "anchoring"):
+        assert f"{name:<13} not checked\n" in shown
+        assert [each["code"] for each in report["verdicts"][name]["findings"]] == ["not-checked"]
+    words = {line.partition(" ")[0] for line in shown.split("\n")}
+    assert not words & {"events", "root", "head", "holes"}

@@ -62,8 +62,6 @@ FLAWS = [
     {"issued_us": None},
     {"issued_us": NOW_US - 40 * DAY_US},
     {"issued_us": NOW_US + DAY_US},
-    {"expires_us": NOW_US},
-    {"expires_us": NOW_US + 1},
     *({"version": version} for version in ("", "1", "1.0", "2")),
     {"seen": ()},
     *({"seen": (Seen(how=how, workspace="w", size=4),)} for how in ("pinned", "claimed")),
@@ -369,7 +367,6 @@ def model(trust, known):
             named
             and not gone
             and MINE in statement.subjects
-            and (statement.expires_us or NOW_US + 1) > NOW_US
             and (statement.issued_us or 0) <= NOW_US
             and (version_key(statement.version) or ()) >= (version_key(least) or ())
             and (not rule.seen or bool({s.how for s in statement.seen} & {*rule.seen}))

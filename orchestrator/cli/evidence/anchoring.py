@@ -23,8 +23,8 @@ from attestations.anchors import (
     verify_time_stamp,
 )
 from attestations.checkpoints import VerifierKey, checked_signatures, parse_vkey
-from attestations.errors import TimeStampError
-from attestations.keys.files import PUBLIC_SUFFIX
+from attestations.errors import KeyFormError, TimeStampError
+from attestations.keys.files import NAME, PUBLIC_SUFFIX
 from attestations.verdicts import AnchorFact, SignatureFact, WitnessFact
 from orchestrator.cli.key_verbs.key_use import key_path
 from orchestrator.cli.key_verbs.listing import read_public
@@ -47,6 +47,7 @@ _SAID: dict[Comparison, str] = {
 
 _KEY_FILE_MAX: Final = 16 << 10
 _PEM: Final = "-----BEGIN"
+_SHOWN_MAX: Final = 80
 
 #: What a memory cannot know.
 _WHICH: Final = (
@@ -259,9 +260,15 @@ def _witnessed(
 
 def _key(named: str) -> VerifierKey:
     """Read a key that was given as text, as a file that holds it, or as that of `keys new`."""
-    if not Path(named).is_file() and not key_path(named).with_suffix(PUBLIC_SUFFIX).is_file():
-        return parse_vkey(named)
-    if Path(named).is_file():
+    is_file = os.path.isfile(named)  # noqa: PTH113 - a key's text may be too long for a path
+    own = NAME.fullmatch(named) and key_path(named).with_suffix(PUBLIC_SUFFIX).is_file()
+    if not is_file and not own:
+        try:
+            return parse_vkey(named)
+        except KeyFormError as error:
+            what = f"no file is called that, and {error.message}"
+            raise KeyFormError(what, where=named[:_SHOWN_MAX], hint=error.hint) from None
+    if is_file:
         with Path(named).open("rb") as file:
             text = file.read(_KEY_FILE_MAX).decode("ascii", "replace").strip()
         if _PEM not in text:

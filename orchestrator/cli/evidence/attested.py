@@ -33,6 +33,8 @@ from attestations.statements.provenance import (
 from attestations.statements.statement import Statement, Subject
 from attestations.whole_files import read_regular
 from orchestrator.cli.evidence.erasures import erasures_here, erasures_proved
+from orchestrator.cli.evidence.heads import head_of_workspace
+from orchestrator.cli.evidence.named_heads import against_named, named_heads
 from replay.bundle.manifest import ORIGIN_PREFIX
 from replay.bundle.reader import BundleReader
 from replay.erasure.standing import Erasure
@@ -40,11 +42,10 @@ from replay.errors import IntegrityError, NotFoundError, UsageError
 from replay.events.digest import content_hash
 from replay.forensics.explain_code import recorded_code
 from replay.log.duckdb_store import DuckDBStore
-from replay.log.fsck import check
+from replay.log.fsck import RunCheck, check
 from replay.log.head import origin_of, read_head
 from replay.log.port import LogReader
 from replay.log.workspace import Workspace
-from replay.log.workspace_log import WorkspaceLog
 from replay.session.api import BUNDLE_SUFFIX
 from replay.tree import Checkpoint
 from replay.version import VERSION
@@ -105,11 +106,16 @@ def attestable_run(named: str, workspace: Path, now_us: int) -> Attestable:
         if not Path(named).is_file():
             raise NotFoundError("no such bundle", where=named)
         with BundleReader.open(Path(named)) as reader:
-            return _of_log(reader, reader.checkpoint, named, now_us, of_workspace=False)
-    directory = Workspace.open(workspace, create=False).run_directory(named)
+            checked = check(reader, head=reader.checkpoint)
+            return _of_log(reader, checked, named, now_us, of_workspace=False)
+    place = Workspace.open(workspace, create=False)
+    directory = place.run_directory(named)
+    heads = named_heads(place)
     store = DuckDBStore.open(directory, read_only=True)
     try:
-        return _of_log(store, read_head(directory), str(directory), now_us, of_workspace=True)
+        kept = read_head(directory)
+        checked = against_named(check(store, head=kept), directory.name, store, kept, heads)
+        return _of_log(store, checked, str(directory), now_us, of_workspace=True)
     finally:
         store.close()
 
@@ -123,6 +129,7 @@ def erasure_statements(
 
     Raises:
         UsageError: nothing was.
+        IntegrityError: the log that says so does not hold.
     """
     proved: tuple[tuple[Checkpoint, Erasure], ...] = ()
     if Path(named).suffix == BUNDLE_SUFFIX:
@@ -130,9 +137,10 @@ def erasure_statements(
             proved = erasures_proved(reader)
     elif found.run:
         place = Workspace.open(workspace, create=False)
-        head = WorkspaceLog(place.path).head()
-        if head is not None:
-            proved = tuple((head, each) for each in erasures_here(place, found.run))
+        erasures = erasures_here(place, found.run)
+        if erasures:
+            head = head_of_workspace(place).checkpoint
+            proved = tuple((head, each) for each in erasures)
     if not proved or found.checkpoint is None:
         raise UsageError(
             "no workspace record names an erasure of it", hint="leave out --predicate erasure"
@@ -189,9 +197,8 @@ def attestable_file(
 
 
 def _of_log(
-    reader: LogReader, head: Checkpoint | None, where: str, now_us: int, *, of_workspace: bool
+    reader: LogReader, checked: RunCheck, where: str, now_us: int, *, of_workspace: bool
 ) -> Attestable:
-    checked = check(reader, head=head)
     if checked.integrity != "ok" or checked.run is None:
         what = checked.findings[0].message if checked.findings else "its first record is gone"
         raise IntegrityError(

@@ -78,7 +78,7 @@ def statement_facts(
     statements: Iterable[Statement],
     named: Sequence[NamedKey] = (),
     earlier: Earlier = NEVER,
-    refusal: Callable[[bytes, Checkpoint, Earlier], str] = lambda _e, _c, _s: "",
+    refusal: Callable[[bytes], str] = lambda _: "",
 ) -> tuple[SignatureFact, ...]:
     """Say what the signed statements beside a run are worth as statements about this head.
 
@@ -109,7 +109,7 @@ def statement_facts(
             before = check_statement(envelope, revoked, subject)
         said = before if before is not None and before.verdict == "signed" else found
         is_receipt = said.verdict == "signed" and said.predicate_type == REPLAY
-        if is_receipt and (why := refusal(envelope, checkpoint, earlier)):
+        if is_receipt and (why := refusal(envelope)):
             signer = ", ".join(names[each] for each in said.signers)
             facts.append(SignatureFact(signer, "unknown", REPLAY, why))
             continue

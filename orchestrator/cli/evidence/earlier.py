@@ -126,7 +126,10 @@ def logged_here(place: Workspace, run: str, anchors: Anchors) -> Iterator[Logged
         anchors: heads of the workspace's log, among others.
     """
     found = place.verify()
-    head = workspace_head(place, found) if found.integrity == "ok" else None
+    try:
+        head = workspace_head(place, found) if found.integrity == "ok" else None
+    except IntegrityError:  # the check of that log says so
+        return
     if head is None:
         return
     said = (

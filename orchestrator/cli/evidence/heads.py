@@ -8,18 +8,21 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.cli.evidence.named_heads import against_named, named_heads, prefix_root_of
 from replay.bundle.attached import read_attached
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.errors import IntegrityError, NotFoundError
-from replay.log.fsck import check
+from replay.events.workspace_kinds import WorkspaceCreated
+from replay.log.excerpt import WORKSPACE_ORIGIN_PREFIX
+from replay.log.fsck import RunCheck, check
 from replay.log.head import origin_of, read_head
 from replay.log.port import LogReader
 from replay.log.workspace import Workspace, WorkspaceCheck
-from replay.log.workspace_log import WorkspaceLog
-from replay.tree import Checkpoint, Frontier, NoteSignature, event_leaf, root_of, workspace_leaves
+from replay.log.workspace_log import WorkspaceLog, payloads_of
+from replay.tree import Checkpoint, NoteSignature, root_of, workspace_leaves
 
-__all__ = ["Head", "head_of_run", "head_of_workspace", "prefix_root_of", "workspace_head"]
+__all__ = ["Head", "head_of_run", "head_of_workspace", "workspace_head", "workspace_origin"]
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,14 +55,19 @@ def head_of_run(name: str, workspace: Path) -> Iterator[Head]:
         if not Path(name).is_file():
             raise NotFoundError("no such bundle", where=name)
         with BundleReader.open(Path(name)) as reader:
-            yield _head(reader, reader.checkpoint, reader.signatures, name, None)
+            checked = check(reader, head=reader.checkpoint)
+            yield _head(reader, checked, reader.checkpoint, reader.signatures, name, None)
         return
     from replay.log.duckdb_store import DuckDBStore
 
-    directory = Workspace.open(workspace, create=False).run_directory(name)
+    place = Workspace.open(workspace, create=False)
+    directory = place.run_directory(name)
+    named = named_heads(place)
     store = DuckDBStore.open(directory, read_only=True)
     try:
-        head = _head(store, read_head(directory), (), str(directory), directory)
+        kept = read_head(directory)
+        checked = against_named(check(store, head=kept), directory.name, store, kept, named)
+        head = _head(store, checked, kept, (), str(directory), directory)
         attached = read_attached(directory)
         if attached is not None and attached.manifest.root == head.checkpoint.root.hex():
             head = msgspec.structs.replace(head, signatures=attached.signatures)
@@ -73,51 +81,60 @@ def head_of_workspace(place: Workspace) -> Head:
 
     Raises:
         IntegrityError: it does not hold.
-        NotFoundError: it has no head beside it, which names it.
+        NotFoundError: it is empty.
     """
     found = place.verify()
     if found.integrity != "ok":
         raise _not_whole(found.findings[0].message, str(place.path))
     head = workspace_head(place, found)
     if head is None:
-        raise NotFoundError("the workspace log has no head", where=str(place.path))
+        raise NotFoundError("the workspace log says nothing", where=str(place.path))
     return head
 
 
-def workspace_head(place: Workspace, found: WorkspaceCheck) -> Head | None:
-    """Give the head of a workspace's log that was checked; None if no head lies beside it."""
-    log = WorkspaceLog(place.path)
-    kept = log.head()
-    if kept is None:
+def workspace_origin(place: Workspace) -> str | None:
+    """Return which log a workspace's is, by its first record; None if that does not say.
+
+    Not by the head beside it: whoever removes or renames that would be compared with nothing.
+
+    Raises:
+        IntegrityError: the record cannot be read.
+    """
+    first = payloads_of(WorkspaceLog(place.path).readable()[0][:1])
+    created = next((said for _, said in first), None)
+    if not isinstance(created, WorkspaceCreated):
         return None
+    return WORKSPACE_ORIGIN_PREFIX + created.workspace
+
+
+def workspace_head(place: Workspace, found: WorkspaceCheck) -> Head | None:
+    """Give the head of a workspace's log that was checked; None if it does not say which it is.
+
+    Raises:
+        IntegrityError: it says one thing, and the head beside it another.
+    """
+    log = WorkspaceLog(place.path)
+    kept, origin = log.head(), workspace_origin(place)
+    if origin is None:
+        return None
+    if kept is not None and kept.origin != origin:
+        raise IntegrityError(f"the head is that of {kept.origin}", where=str(place.path))
 
     def prefix_root(size: int) -> bytes:
         return root_of(workspace_leaves(entry.raw for entry in log.entries()[0][:size]))
 
-    now = Checkpoint(kept.origin, found.events, bytes.fromhex(found.root))
+    now = Checkpoint(origin, found.events, bytes.fromhex(found.root))
     return Head(checkpoint=now, signatures=(), prefix_root=prefix_root, sealed=True)
-
-
-def prefix_root_of(reader: LogReader) -> Callable[[int], bytes]:
-    """Return what computes the root over the first so many records of a run."""
-
-    def prefix_root(size: int) -> bytes:
-        frontier = Frontier()
-        for entry in reader.entries(0, size):
-            frontier.append(event_leaf(entry.raw))
-        return frontier.root()
-
-    return prefix_root
 
 
 def _head(
     reader: LogReader,
+    checked: RunCheck,
     kept: Checkpoint | None,
     signatures: tuple[NoteSignature, ...],
     where: str,
     directory: Path | None,
 ) -> Head:
-    checked = check(reader, head=kept)
     if checked.integrity != "ok":
         raise _not_whole(checked.findings[0].message, where)
     if checked.run is not None:

@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from attestations.whole_files import write_whole
+from attestations.whole_files import read_regular, write_whole
 from replay.bundle.statements import TIME_STAMP, Statement
 from replay.tree import Checkpoint
 
@@ -47,10 +47,7 @@ def kept_time_stamps(run: Path, checkpoint: Checkpoint) -> tuple[Statement, ...]
     if not directory.is_dir():
         return ()
     found = sorted(path for path in directory.iterdir() if path.suffix == _SUFFIX)[:_KEPT_MAX]
-    replies = []
-    for path in found:
-        with path.open("rb") as file:
-            replies.append(file.read(_REPLY_SIZE_MAX + 1))
+    replies = [read_regular(path, _REPLY_SIZE_MAX + 1) for path in found]
     return tuple(Statement(media_type=TIME_STAMP, data=reply) for reply in replies if reply)
 
 

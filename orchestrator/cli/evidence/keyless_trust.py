@@ -131,8 +131,9 @@ def _judged(
         message = f"signed by {inert(signer)}, whom nothing here trusts"
         return SignatureFact("somebody", "unknown", fact.predicate_type, message), fact
     if not fact.is_about(sha256(checkpoint.body()).hexdigest()):
-        message = "it is about something else"
-        return SignatureFact(signer, "bad", fact.predicate_type, message), fact
+        named = ", ".join(sorted(each[:16] for each in fact.subjects)[:3])
+        message = f"it is about sha256 {named}"
+        return SignatureFact(signer, "other", fact.predicate_type, message), fact
     return SignatureFact(signer, "good", fact.predicate_type), fact
 
 

@@ -20,22 +20,26 @@ from attestations.whole_files import read_regular
 from orchestrator.cli.evidence.earlier import NEVER, Earlier
 from orchestrator.cli.key_verbs.listing import read_public
 from orchestrator.cli.key_verbs.trusted_keys import NamedKey, statement_keys
+from replay.bundle.statements import DSSE_ENVELOPE, SIGSTORE_BUNDLE, Statement
 from replay.errors import NotFoundError, UsageError
 from replay.tree import Checkpoint
 
-__all__ = ["Admits", "Receipts", "read_receipts"]
+__all__ = ["Admits", "Receipts", "Refusal", "read_receipts"]
 
 _OVER = "verified replay"
 _WRITES_ONE = "`ritornello replay RUN --receipt FILE --sign KEY` writes one"
 _BEFORE = "before its key was revoked, as a head of the log that lies elsewhere shows"
 
 
-Admits: TypeAlias = Callable[[bytes, Checkpoint, Earlier], str]
-"""Says of a verified receipt of a run why policies do not let it count; empty where they do."""
+Refusal: TypeAlias = Callable[[bytes], str]
+"""Says of a verified receipt why policies do not let it count; empty where they do."""
+
+Admits: TypeAlias = Callable[[Checkpoint, Earlier, Sequence[bytes]], Refusal]
+"""Returns the `Refusal` for a run, among all that is said of it: policies may ask for several."""
 
 
-def _any(_envelope: bytes, _checkpoint: Checkpoint, _earlier: Earlier) -> str:
-    return ""
+def _any(_checkpoint: Checkpoint, _earlier: Earlier, _there: Sequence[bytes]) -> Refusal:
+    return lambda _envelope: ""
 
 
 class Receipts(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,18 +48,36 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         files: name and bytes of each file of receipts.
         keys: keys for statements, beside those that are trusted anyway.
-        refusal: whether policies let a receipt count.
+        admits: whether policies let a receipt count.
     """
 
     files: tuple[tuple[str, bytes], ...] = ()
     keys: tuple[NamedKey, ...] = ()
-    refusal: Admits = _any
+    admits: Admits = _any
 
-    def facts(self, checkpoint: Checkpoint, earlier: Earlier = NEVER) -> tuple[SignatureFact, ...]:
+    def refusal(
+        self, checkpoint: Checkpoint, earlier: Earlier, beside: Iterable[Statement]
+    ) -> Refusal:
+        """Return what says of a receipt whether it counts, among these and those beside a run.
+
+        Args:
+            checkpoint: of the run, computed from the records at hand.
+            earlier: whether somebody saw that a key signed something before it was revoked.
+            beside: what lies beside the run.
+        """
+        signed = {DSSE_ENVELOPE, SIGSTORE_BUNDLE}
+        named = [line for _, data in self.files for line in _lines(data)]
+        there = [*named, *(each.data for each in beside if each.media_type in signed)]
+        return self.admits(checkpoint, earlier, there)
+
+    def facts(
+        self, checkpoint: Checkpoint, refusal: Refusal, earlier: Earlier = NEVER
+    ) -> tuple[SignatureFact, ...]:
         """Say what the receipts are worth for a run.
 
         Args:
             checkpoint: of the run, computed from the records at hand.
+            refusal: whether policies let a receipt count.
             earlier: whether somebody saw that a key signed something before it was revoked.
         """
         if not self.files:
@@ -75,7 +97,7 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
             for line, found, before in pairs:
                 signer = ", ".join(known[each].name for each in (*found.signers, *before.signers))
                 signed = "signed" in {found.verdict, before.verdict}
-                if signed and (why := self.refusal(line, checkpoint, earlier)):
+                if signed and (why := refusal(line)):
                     facts.append(SignatureFact(signer, "unknown", _OVER, f"{file}: {why}"))
                     continue
                 if found.verdict == "untrusted" and before.verdict == "signed":
@@ -117,7 +139,7 @@ class Receipts(msgspec.Struct, frozen=True, kw_only=True):
         return missing
 
 
-def read_receipts(files: Sequence[Path], keys: Sequence[str], refusal: Admits = _any) -> Receipts:
+def read_receipts(files: Sequence[Path], keys: Sequence[str], admits: Admits = _any) -> Receipts:
     """Read what was named.
 
     Raises:
@@ -129,7 +151,7 @@ def read_receipts(files: Sequence[Path], keys: Sequence[str], refusal: Admits = 
     return Receipts(
         files=tuple((str(path), _read(path)) for path in files),
         keys=tuple(_key(each) for each in keys),
-        refusal=refusal,
+        admits=admits,
     )
 
 

@@ -14,6 +14,7 @@ from orchestrator.cli.terminal import inert, paint
 
 __all__ = [
     "code_of_verdicts",
+    "events_of",
     "finding_line",
     "run_fields",
     "unmet_lines",
@@ -26,6 +27,8 @@ _CODES: Final[dict[Literal["held", "absent", "failed"], ExitCode]] = {
     "absent": ExitCode.DIFFERENT,
     "failed": ExitCode.DAMAGED,
 }
+#: Fields of a check that say nothing where nothing could be read.
+_COUNTED: Final = ("events", "root", "inputs", "derived", "unknown_kinds", "holes", "head")
 _RED: Final = frozenset({"failed", "truncated", "conflict"})
 _GREEN: Final = frozenset({"ok", "signed", "pinned", "timestamped", "witnessed"})
 
@@ -38,7 +41,15 @@ def code_of_verdicts(found: Verified) -> ExitCode:
 def run_fields(found: Verified, demands: Demands) -> dict[str, object]:
     """Return what was found about a run, for a program."""
     checked: dict[str, object] = msgspec.to_builtins(found.check)
+    if found.unread:
+        # Not a number that nobody counted.
+        checked |= dict.fromkeys(_COUNTED)
     return {**checked, **verdict_fields(found, demands)}
+
+
+def events_of(found: Verified) -> str:
+    """Return how many events were read, in words."""
+    return "nothing could be read" if found.unread else f"{found.check.events} events"
 
 
 def verdict_fields(found: Verified, demands: Demands) -> dict[str, object]:
@@ -67,6 +78,8 @@ def verdict_lines(found: Verified, only: str = "") -> Iterator[str]:
         if only in {"", name}:
             colour = "red" if verdict.value in _RED else "green" if verdict.value in _GREEN else ""
             words = paint(verdict.value, colour) if colour else verdict.value
+            if any(each.code == "not-checked" for each in verdict.findings):
+                words = "not checked"
             more = [state for state in verdict.states if state != verdict.value]
             yield f"{name:<13} {words}" + (f" (also {', '.join(more)})" if more else "")
 

@@ -8,7 +8,7 @@ checked without the database: it is imported only for a run of the workspace.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
@@ -35,9 +35,15 @@ from orchestrator.cli.evidence.erasures import (
     erasures_here,
     erasures_in,
 )
-from orchestrator.cli.evidence.heads import prefix_root_of, workspace_head
+from orchestrator.cli.evidence.heads import workspace_head, workspace_origin
 from orchestrator.cli.evidence.kept_time_stamps import kept_time_stamps
 from orchestrator.cli.evidence.keyless_trust import KeylessTrust, keyless_facts
+from orchestrator.cli.evidence.named_heads import (
+    NamedHead,
+    against_named,
+    named_heads,
+    prefix_root_of,
+)
 from orchestrator.cli.evidence.receipt_evidence import Receipts
 from orchestrator.cli.evidence.uncaptured import GapReader
 from orchestrator.cli.terminal import inert
@@ -88,6 +94,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
         anchors: how its head compares with what is known from elsewhere.
         beside: what lies beside a bundle's run, and what was erased of a run, by whom and why.
         beside_lines: the same for people.
+        unread: whether nothing could be read, so that nothing was counted.
     """
 
     verdicts: Verdicts
@@ -97,6 +104,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
     anchors: tuple[AnchorFact, ...] = ()
     beside: dict[str, object] = {}
     beside_lines: tuple[str, ...] = ()
+    unread: bool = False
 
     @property
     def check(self) -> RunCheck:
@@ -131,10 +139,23 @@ def verify_run(name: str, workspace: Path, demands: Demands) -> Verified:
         return _unreadable(error, demands, identity="")
 
 
-def verify_stored(place: Workspace, directory: Path, demands: Demands) -> Verified:
-    """Verify a run of the workspace; what cannot be opened is a finding too."""
+def verify_stored(
+    place: Workspace,
+    directory: Path,
+    demands: Demands,
+    named: Mapping[str, Sequence[NamedHead]] | None = None,
+) -> Verified:
+    """Verify a run of the workspace; what cannot be opened is a finding too.
+
+    Args:
+        place: the workspace.
+        directory: the run's.
+        demands: what is wanted.
+        named: the heads that the workspace's log names, if they were read already.
+    """
     from replay.log.duckdb_store import DuckDBStore
 
+    named = named_heads(place) if named is None else named
     try:
         head = read_head(directory)
         store = DuckDBStore.open(directory, read_only=True, compare_head=False)
@@ -142,14 +163,19 @@ def verify_stored(place: Workspace, directory: Path, demands: Demands) -> Verifi
         return _unreadable(error, demands)
     try:
         watched = GapReader(store)
-        checked = check(watched, head=head)
+        checked = against_named(check(watched, head=head), directory.name, store, head, named)
         signatures: tuple[NoteSignature, ...] = ()
         statements: tuple[Statement, ...] = ()
         excerpts: tuple[Excerpt, ...] = ()
         origin = origin_of(checked.run or directory.name)
         now = Checkpoint(origin, checked.events, bytes.fromhex(checked.root))
         if checked.integrity == "ok":
-            attached = read_attached(directory)
+            attached = None
+            try:
+                attached = read_attached(directory)
+            except IntegrityError as error:
+                lost = Problem(code="attached", seq=None, message=_said(error))
+                checked = msgspec.structs.replace(checked, integrity="failed", findings=(lost,))
             if attached is not None:
                 unchanged = attached.manifest.root == checked.root
                 signatures = attached.signatures if unchanged else ()
@@ -175,13 +201,20 @@ def verify_stored(place: Workspace, directory: Path, demands: Demands) -> Verifi
 def verify_workspace(place: Workspace, demands: Demands) -> tuple[WorkspaceCheck, Verified]:
     """Verify the log of the workspace: its records, and its head against those seen before."""
     begun = None
-    with contextlib.suppress(IntegrityError):  # a damaged head is a finding below
-        head_now = read_head(place.path)  # before the records are read: others append to them
-        begun = None if head_now is None else seen_before(demands.anchors, head_now.origin)
+    with contextlib.suppress(IntegrityError):  # what is damaged is a finding below
+        origin = workspace_origin(place)
+        # Before the records are read: others append to them.
+        begun = None if origin is None else seen_before(demands.anchors, origin)
     found = place.verify()
     anchors: tuple[AnchorFact, ...] = ()
     witnesses: tuple[WitnessFact, ...] = ()
-    head = workspace_head(place, found) if found.integrity == "ok" else None
+    head = None
+    if found.integrity == "ok":
+        try:
+            head = workspace_head(place, found)
+        except IntegrityError as error:
+            problem = Problem(code="origin", seq=None, message=error.message)
+            found = msgspec.structs.replace(found, integrity="failed", findings=(problem,))
     if head is not None:
         anchors, witnesses = anchor_facts(
             demands.anchors, head.checkpoint, (), (), head.prefix_root, begun
@@ -237,15 +270,13 @@ def _concluded(
     signed: tuple[SignatureFact, ...] = ()
     if checked.integrity == "ok":
         given = demands.anchors
-        keyless, signed_times = keyless_facts(
-            now, statements, demands.keyless, lambda it: demands.receipts.refusal(it, now, earlier)
-        )
+        receipts = demands.receipts
+        refusal = receipts.refusal(now, earlier, statements)
+        keyless, signed_times = keyless_facts(now, statements, demands.keyless, refusal)
         signed = (
             *note_facts(now, signatures, given.log_keys, given.witnesses, earlier),
-            *statement_facts(
-                now, statements, demands.receipts.keys, earlier, demands.receipts.refusal
-            ),
-            *demands.receipts.facts(now, earlier),
+            *statement_facts(now, statements, receipts.keys, earlier, refusal),
+            *receipts.facts(now, refusal, earlier),
             *keyless,
         )
         stamps = [each.data for each in statements if each.media_type == TIME_STAMP]
@@ -257,7 +288,7 @@ def _concluded(
         problems=_findings(checked.findings),
         omitted=checked.omitted,
         sealed=watched.last_kind == "RunSealed",
-        truncated=checked.head == "ahead",
+        truncated=checked.completeness == "truncated",
         missing=checked.completeness == "gaps",
         gaps=watched.gaps(),
         signatures=signed,
@@ -296,10 +327,13 @@ def _judged(facts: Facts, demands: Demands) -> Verified:
     return Verified(verdicts=verdicts, judgement=judgement, anchors=facts.anchors)
 
 
-def _unreadable(error: IntegrityError, demands: Demands, identity: str | None = None) -> Verified:
+def _said(error: IntegrityError) -> str:
     where = f" ({error.where})" if error.where else ""
-    where += f"; {error.hint}" if error.hint else ""
-    problem = Problem(code=error.code, seq=None, message=error.message + where)
+    return error.message + where + (f"; {error.hint}" if error.hint else "")
+
+
+def _unreadable(error: IntegrityError, demands: Demands, identity: str | None = None) -> Verified:
+    problem = Problem(code=error.code, seq=None, message=_said(error))
     truncated = isinstance(error, BundleTruncatedError)
     checked = RunCheck(
         integrity="failed",
@@ -315,7 +349,8 @@ def _unreadable(error: IntegrityError, demands: Demands, identity: str | None = 
         findings=(problem,),
     )
     facts = Facts(unread=True, problems=_findings((problem,)), sealed=False, truncated=truncated)
-    return msgspec.structs.replace(_judged(facts, demands), run=checked, identity=identity)
+    judged = _judged(facts, demands)
+    return msgspec.structs.replace(judged, run=checked, identity=identity, unread=True)
 
 
 def _findings(problems: Iterable[Problem]) -> tuple[Finding, ...]:

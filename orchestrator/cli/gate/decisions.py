@@ -17,7 +17,7 @@ from orchestrator.cli.terminal import inert, paint
 
 if TYPE_CHECKING:
     from attestations.admission.decision import Decision
-    from attestations.admission.facts import Artifact
+    from attestations.admission.facts import Artifact, Facts
     from attestations.admission.gathering import Sights
     from attestations.admission.layers import TrustPolicy
     from attestations.keys.public import PublicKey
@@ -31,6 +31,7 @@ __all__ = [
     "decision_fields",
     "decision_lines",
     "envelopes_beside",
+    "gather",
     "known_keys",
     "now_us",
     "read_bounded",
@@ -58,7 +59,7 @@ def decide(
 
     Args:
         trust: the policies.
-        artifact: what is to run.
+        artifact: what is to run; about receipts decides another room.
         envelopes: what is said of it, hostile bytes.
         at_us: the time to decide for; now, if not given.
         earlier: what logs and others say of when statements were signed, if there are logs.
@@ -69,17 +70,25 @@ def decide(
         KeylessError: the user's pin of a Sigstore cannot be read, or its root is another one.
     """
     from attestations.admission.evaluation import evaluate
-    from attestations.admission.gathering import facts_of, keys_of, nobody_saw
     from attestations.admission.receipts import without_denied_receipts
+
+    moment = now_us() if at_us is None else at_us
+    facts = without_denied_receipts(trust, gather(trust, artifact, envelopes, earlier), moment)
+    return evaluate(trust, facts, moment)
+
+
+def gather(
+    trust: TrustPolicy,
+    artifact: Artifact,
+    envelopes: Iterable[bytes],
+    earlier: Earlier | None = None,
+) -> Facts:
+    """Return what is verified about an artifact; errors and arguments as :func:`decide`."""
+    from attestations.admission.gathering import facts_of, keys_of, nobody_saw
 
     keys = keys_of(trust, known_keys()[1])
     seen: Sights = nobody_saw if earlier is None else earlier.seen
-    gathered = facts_of(artifact, envelopes, keys, seen=seen, other=keyless_check(seen))
-    moment = now_us() if at_us is None else at_us
-    facts = gathered.facts
-    if artifact.kind != "receipt":
-        facts = without_denied_receipts(trust, facts, moment)
-    return evaluate(trust, facts, moment)
+    return facts_of(artifact, envelopes, keys, seen=seen, other=keyless_check(seen)).facts
 
 
 def refuse(decision: Decision) -> None:
@@ -153,7 +162,7 @@ def read_bounded(path: Path, size_max: int | None = None) -> bytes:
             data = file.read(most + 1)
     except OSError as error:
         what = f"the file cannot be read: {error.strerror}"
-        raise PolicyError(what, where=str(path)) from None
+        raise PolicyError(what, where=str(path), hint="name a file that is there") from None
     if len(data) > most:
         raise PolicyError(f"the file has more than {most} bytes", where=str(path))
     return data

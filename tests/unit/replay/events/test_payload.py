@@ -193,6 +193,20 @@ class TestReading:
             assert encode_head(again) == encode_head(payload)
 
     @pytest.mark.parametrize(
+        "head",
+        [
+            b'{"kind":"EffectReturned","value":1,"value":2.50}',
+            b'{"kind":"EffectReturned","kind":"EffectReturned","value":2.50}',
+            b'{"kind":"EffectReturned","kind":5,"value":2.50,"kind":"EffectReturned"}',
+        ],
+    )
+    def test_of_a_repeated_name_the_last_counts_whatever_the_type_of_the_first(self, head):
+        returned, _ = decode_payload("json", head)
+
+        assert isinstance(returned, EffectReturned)
+        assert bytes(returned.value) == b"2.50"
+
+    @pytest.mark.parametrize(
         ("media", "data"),
         [
             ("framed", HEAD),
@@ -202,6 +216,7 @@ class TestReading:
             ("json", HEAD + b"x"),
             ("json", b'{"kind":"MoonPhaseSeen"}'),
             ("json", b'{"kind":"TaskEnded","kind":"RunEnded"}'),
+            ("json", b'{"kind":5,"value":2.50,"kind":"EffectReturned"}'),
             ("json", b'{"kind":"TaskEnded","more":1}'),
             ("json", b'{"kind":"RunSealed","reason":"bored","events":1}'),
             ("json", b'{"kind":"TaskEnded","error":"\xff"}'),
