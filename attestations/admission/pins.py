@@ -61,6 +61,8 @@ class Pins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             known to be from then.
         witnesses: keys of witnesses, as text, who may have cosigned the head of a log.
         witnesses_needed: how many of them have to have; all, if not given.
+        workspaces: directories of the user's own workspaces; if not given, each is believed that
+            says that it recorded its runs.
     """
 
     schema: Literal["ritornello/pins/1"]
@@ -68,6 +70,7 @@ class Pins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     heads: Annotated[tuple[_File, ...], msgspec.Meta(max_length=64)] = ()
     witnesses: Annotated[tuple[_Key, ...], msgspec.Meta(max_length=64)] = ()
     witnesses_needed: int | None = None
+    workspaces: Annotated[tuple[_File, ...], msgspec.Meta(max_length=256)] | None = None
 
 
 def read_pin(text: str, where: str = "") -> PolicyPin:

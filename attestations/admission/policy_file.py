@@ -19,7 +19,7 @@ import msgspec
 
 from attestations.admission.facts import KeylessSigner, KeySigner, Signer, signer_name
 from attestations.admission.policy import Policy, Revocation, Rule, TrustedSigner
-from attestations.admission.policy_hints import hint_of
+from attestations.admission.policy_hints import ELSEWHERE, hint_of
 from attestations.errors import PolicyError
 from attestations.statements.provenance import PROVENANCE
 
@@ -48,9 +48,10 @@ def read_policy(data: bytes, where: str = "") -> Policy:
     try:
         table = tomllib.loads(data.decode("utf-8"))
     except RecursionError:
-        raise PolicyError("the file is nested too deeply", where=where) from None
+        raise PolicyError("the file is nested too deeply", where=where, hint=ELSEWHERE) from None
     except ValueError as error:  # TOML's own error is one, as are those of text and numbers
-        raise PolicyError(f"the file is no TOML: {error}", where=where) from None
+        what = f"the file is no TOML: {error}"
+        raise PolicyError(what, where=where, hint=ELSEWHERE) from None
     try:
         policy = msgspec.convert(table, Policy)
     except (msgspec.ValidationError, RecursionError) as error:

@@ -13,17 +13,18 @@ from msgspec import inspect
 
 from attestations.admission.policy import Policy
 
-__all__ = ["hint_of"]
+__all__ = ["ELSEWHERE", "hint_of"]
 
 _PLACE: Final = re.compile(r"at `\$([^`]*)`")
 _STEP: Final = re.compile(r"\.([a-z_]+)|\[")
-_ELSEWHERE: Final = "docs/reference/policy.md says what a policy holds"
+#: What to try where the file itself does not tell.
+ELSEWHERE: Final = "docs/reference/policy.md says what a policy holds"
 
 
 def hint_of(error: msgspec.ValidationError | RecursionError) -> str:
     """Return what to try where a file is not of the form: the allowed values or keys, if closed."""
     if isinstance(error, RecursionError):
-        return _ELSEWHERE
+        return ELSEWHERE
     place = _PLACE.search(str(error))
     found = _inner(inspect.type_info(Policy))
     for name in _STEP.findall(place[1] if place else ""):
@@ -32,7 +33,7 @@ def hint_of(error: msgspec.ValidationError | RecursionError) -> str:
         return f"it can be {', '.join(map(str, found.values))}"
     if isinstance(found, inspect.StructType):
         return f"its keys can be {', '.join(each.encode_name for each in found.fields)}"
-    return _ELSEWHERE
+    return ELSEWHERE
 
 
 def _below(found: inspect.Type, name: str) -> inspect.Type:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
-from attestations.errors import KeyFileError
+from attestations.errors import KeyFileError, KeyFormError
 from attestations.keys.pkcs8 import LABEL, SALT_BYTES, encrypted_pem
 from attestations.keys.private import AttestationKey, KeyRole, LogKey, key_of
 from attestations.keys.public import PublicKey, public_key_of
@@ -49,6 +49,8 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _SIZE_MAX: Final = 16 << 10
 _FIRST_LINE: Final = "ritornello key, version 1"
 _ENCRYPTED: Final = b"-----BEGIN %b-----" % LABEL
+#: How keys in the older forms of OpenSSL say that they are encrypted.
+_ENCRYPTED_BEFORE: Final = b"\nProc-Type: 4,ENCRYPTED"
 _PRIVATE: Final = b"PRIVATE KEY-----"
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -152,7 +154,7 @@ def read_text(path: Path) -> bytes:
         raise KeyFileError(
             "the file holds no private key", where=str(path), hint="give the one that ends in .key"
         )
-    if _ENCRYPTED not in data and mode & _OTHERS:
+    if not _is_encrypted(data) and mode & _OTHERS:
         raise KeyFileError(
             "an unencrypted key can be read by others",
             where=str(path),
@@ -192,13 +194,19 @@ def read_private(
             where=where,
             hint="one key never does both; make the other with `ritornello keys new`",
         )
-    encrypted = _ENCRYPTED in data
+    encrypted = _is_encrypted(data)
     try:
         private = load_pem_private_key(data, passphrase() if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         what = "the passphrase is wrong, or the file damaged" if encrypted else "the key is damaged"
         raise KeyFileError(what, where=where) from error
-    key = key_of(role, said_name or name, private)
+    try:
+        key = key_of(role, said_name or name, private)
+    except KeyFileError:
+        raise
+    except KeyFormError as error:
+        hint = "make one of these: `ritornello keys new NAME`"
+        raise KeyFileError(error.message, where=where, hint=hint) from None
     if keyid and keyid != key.public.keyid:
         raise KeyFileError("the key is another one than its file says", where=where)
     return key
@@ -237,6 +245,10 @@ def refuse_in_workspace(path: Path) -> None:
 
 
 _USES: Final[dict[KeyRole, str]] = {"attestation": "statements", "log": "checkpoints"}
+
+
+def _is_encrypted(data: bytes) -> bool:
+    return _ENCRYPTED in data or _ENCRYPTED_BEFORE in data
 
 
 def _beside(path: Path) -> Path:

@@ -7,7 +7,10 @@ says so.
 
 from __future__ import annotations
 
+import fcntl
+import os
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -18,7 +21,7 @@ from attestations.keys.private import KeyRole
 from attestations.keys.public import PublicKey
 from attestations.whole_files import write_whole
 
-__all__ = ["Revocation", "Trust", "TrustedKey", "read_trust", "write_trust"]
+__all__ = ["Revocation", "Trust", "TrustedKey", "read_trust", "update_trust", "write_trust"]
 
 _SIZE_MAX: Final = 1 << 20
 _ENTRIES_MAX: Final = 1024
@@ -154,17 +157,59 @@ def read_trust(path: Path) -> Trust:
     return trust
 
 
+def update_trust(path: Path, change: Callable[[Trust], Trust]) -> bool:
+    """Change the file, one after the other: a revocation is not lost to whoever trusts a key.
+
+    Args:
+        path: the file; `.lock` behind its name is the file that is locked.
+        change: returns what is to stand in it, or what it was given.
+
+    Returns:
+        Whether anything changed.
+
+    Raises:
+        TrustFileError: it cannot be read or written, or the change is none.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        lock = os.open(path.with_name(path.name + ".lock"), flags, 0o600)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = read_trust(path)
+        after = change(before)
+        if after is not before:
+            write_trust(path, after)
+        return after is not before
+    finally:
+        os.close(lock)
+
+
 def write_trust(path: Path, trust: Trust) -> None:
     """Write the file whole, or leave it as it was.
 
     Raises:
-        TrustFileError: the disk refuses.
+        TrustFileError: the disk refuses, or it would hold more than is read again.
     """
+    if max(len(trust.keys), len(trust.revoked)) > _ENTRIES_MAX:
+        raise TrustFileError(
+            f"there are {_ENTRIES_MAX} entries already",
+            where=str(path),
+            hint="remove some that are of no use any more",
+        )
     data = msgspec.json.format(msgspec.json.encode(trust), indent=1) + b"\n"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, data)
     except OSError as error:
-        raise TrustFileError(
-            f"the trusted keys cannot be written: {error.strerror}", where=str(path)
-        ) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> TrustFileError:
+    return TrustFileError(
+        f"the trusted keys cannot be written: {error.strerror}",
+        where=str(path),
+        hint="make the directory writable, or name another by XDG_CONFIG_HOME",
+    )

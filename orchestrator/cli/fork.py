@@ -13,11 +13,11 @@ import typer
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gate.admission import Admission, admit_run
+from orchestrator.cli.gate.elsewhere import is_from_elsewhere
 from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.reading.hindrance import hindrance_lines
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import HermeticError
-from replay.session.foreign import is_foreign
 from replay.session.forking.launch import (
     command_of,
     find_beginning,
@@ -95,7 +95,7 @@ def fork(
       ritornello fork recordings/review.ritornello --in . --allow-command
       ritornello fork last --at 412
     """
-    foreign = is_foreign(run, workspace)
+    foreign = is_from_elsewhere(run, workspace)
     if foreign and not allow_command:
         raise HermeticError(
             "the run comes from elsewhere, and a fork starts its command for real",
@@ -220,16 +220,12 @@ def _look_lines(look: Estimate, first: Beginning) -> Iterator[str]:
     if len(look.live) > _LISTED_MAX:
         yield f"    and {len(look.live) - _LISTED_MAX} more"
     if any(each.like is not None for each in requests):
-        yield (
-            f"  those like them used {look.input_tokens} input and {look.output_tokens} output"
-            " tokens"
-        )
+        used = _tokens(look.input_tokens, look.output_tokens)
+        yield f"  those like them used {used}"
     if look.live or not look.is_all:
+        used = _tokens(look.whole_input_tokens, look.whole_output_tokens)
         yield "  what the program asks once it has the answers is not known; the recorded run sent"
-        yield (
-            f"  {counted(look.whole, 'request')} in all, for {look.whole_input_tokens} input and"
-            f" {look.whole_output_tokens} output tokens"
-        )
+        yield f"  {counted(look.whole, 'request')} in all" + (f", for {used}" if look.whole else "")
     for path in look.written[:_LISTED_MAX]:
         yield f"  will be written anew: {inert(path, _SHOWN_MAX)}"
     if len(look.written) > _LISTED_MAX:
@@ -255,6 +251,12 @@ def _report_lines(report: ForkReport) -> Iterator[str]:
         yield f"  note: {inert(note, _SHOWN_MAX)}"
 
 
+def _tokens(input_tokens: int, output_tokens: int) -> str:
+    if not input_tokens and not output_tokens:
+        return "an unknown number of tokens"  # no dialect read them: nobody gives them for nothing
+    return f"{input_tokens} input and {output_tokens} output tokens"
+
+
 def _live_line(each: GoesLive) -> str:
     cost = "" if each.like is None else f", like event {each.like}"
     if each.model is not None:
@@ -267,4 +269,4 @@ def _live_line(each: GoesLive) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    run_verb("fork", fork, arguments)
+    run_verb("fork", fork, arguments, starts_program=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from orchestrator.cli.gate.admission import Admission, decide_cassette, decide_r
 from orchestrator.cli.gate.decisions import refuse
 from orchestrator.cli.gate.trust_layers import InPolicy, trust_here
 from orchestrator.cli.import_cassette import CASSETTE_SUFFIXES, import_cassette
+from orchestrator.cli.incoming import incoming
 from orchestrator.cli.terminal import emit_json, say
 from replay.bundle.attached import keep_attached
 from replay.bundle.limits import BUNDLE_SUFFIX
@@ -59,7 +59,7 @@ def import_bundle(
             refuse(tape.decisions[0])
         return import_cassette(bundle, workspace, tape, as_json=as_json)
     if not bundle.is_file():
-        raise NotFoundError("no such bundle", where=str(bundle))
+        raise NotFoundError("no such bundle", where=str(bundle), hint="name a file that is there")
     _refuse_no_bundle(bundle)
     with BundleReader.open(bundle) as reader:
         admission = Admission()
@@ -69,19 +69,17 @@ def import_bundle(
         manifest, verified = reader.manifest, reader.verified
         root = bytes.fromhex(manifest.root)
         place = Workspace.open(workspace)
-        directory = place.imported(
-            reader.run_id, manifest.size, root, reader.identity, time.time_ns() // 1000
-        )
-        place.admitted(reader.run_id, "import", admission.kept(), time.time_ns() // 1000)
-        store = DuckDBStore.create(directory)
-        try:
-            entries = reader.entries()
-            while batch := list(islice(entries, _AT_ONCE)):
-                store.append(batch)
-        finally:
-            store.close()
-        keep_attached(reader, directory)
-        write_head(directory, reader.checkpoint)
+        taken = incoming(place, reader.run_id, manifest.size, root, reader.identity, admission)
+        with taken as directory:
+            store = DuckDBStore.create(directory)
+            try:
+                entries = reader.entries()
+                while batch := list(islice(entries, _AT_ONCE)):
+                    store.append(batch)
+            finally:
+                store.close()
+            keep_attached(reader, directory)
+            write_head(directory, reader.checkpoint)
     if as_json:
         emit_json(
             "import",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, get_args
 
 import msgspec
 import typer
@@ -167,7 +167,11 @@ def _decided(trust: TrustPolicy, subject: str, kind: str | None, at_us: int) -> 
             check_json(data)
             facts = msgspec.json.decode(data, type=Facts)
         except (ValueError, RecursionError) as error:  # msgspec's own are ValueErrors
-            raise PolicyError(f"the file holds no facts: {error}", where=subject) from None
+            raise PolicyError(
+                f"the file holds no facts: {error}",
+                where=subject,
+                hint="what it is, if it is no facts: --kind tool",
+            ) from None
         return [evaluate(trust, facts, at_us)]
     named = kind or _KINDS.get(path.suffix)
     if named is None:
@@ -179,7 +183,8 @@ def _decided(trust: TrustPolicy, subject: str, kind: str | None, at_us: int) -> 
     try:
         artifact = msgspec.convert({"kind": named, "digest": digest, "name": subject}, Artifact)
     except msgspec.ValidationError as error:
-        raise UsageError(f"{named!r} is no kind of artifact: {error}") from None
+        kinds = ", ".join(get_args(ArtifactKind))
+        raise UsageError(f"{named!r} is no kind of artifact", hint=f"it can be {kinds}") from error
     said = code_envelopes(path, Path.cwd()) if named == "code" else envelopes_beside(path)
     return [decide(trust, artifact, said, at_us=at_us)]
 

@@ -12,11 +12,10 @@ import typer
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gate.admission import admit_run
+from orchestrator.cli.gate.elsewhere import refuse_elsewhere
 from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.reading.hindrance import hindrance_lines
 from orchestrator.cli.terminal import counted, emit_json, inert, say
-from replay.errors import UsageError
-from replay.session.foreign import is_foreign
 from replay.session.messages import Resumed
 from replay.session.record import DEFAULT_WORKSPACE
 from replay.session.resuming.launch import launch_resume
@@ -73,10 +72,7 @@ def resume(
       ritornello resume 01M7YB --again 412 --fail 413
       ritornello resume last --json > resumed.json
     """
-    if is_foreign(run, workspace):
-        raise UsageError(
-            "the run came from elsewhere, and goes on only where it was recorded", where=run
-        )
+    refuse_elsewhere(run, workspace)
     admission = admit_run(run, workspace, directory, policy)
     choices = Choices(
         again=frozenset(again or ()),
@@ -141,4 +137,4 @@ def _lines(report: ResumptionReport) -> Iterator[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    run_verb("resume", resume, arguments)
+    run_verb("resume", resume, arguments, starts_program=True)

@@ -51,7 +51,11 @@ def run(
     if not file.endswith(".py"):
         raise UsageError(f"{entry!r} names no Python file", hint="FILE.py or FILE.py:FUNCTION")
     if not Path(file).is_file():
-        raise NotFoundError("there is no such file", where=str(Path(file).absolute()))
+        raise NotFoundError(
+            "there is no such file",
+            where=str(Path(file).absolute()),
+            hint="name the workflow's file: FILE.py or FILE.py:FUNCTION",
+        )
     if arguments:
         try:
             msgspec.json.decode(arguments, type=list[object] | dict[str, object])
@@ -69,4 +73,4 @@ def run(
 
 def main(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    run_verb("run", run, arguments)
+    run_verb("run", run, arguments, starts_program=True)

@@ -24,6 +24,8 @@ from orchestrator.cli.gate.decisions import (
     read_bounded,
     refuse,
 )
+from orchestrator.cli.gate.early_code import refuse_early_code
+from orchestrator.cli.gate.elsewhere import is_from_elsewhere
 from orchestrator.cli.gate.sights import earlier_in
 from orchestrator.cli.gate.trust_layers import trust_here
 from orchestrator.cli.terminal import inert
@@ -38,7 +40,6 @@ from replay.log.workspace import Workspace
 from replay.session.api import BUNDLE_SUFFIX
 from replay.session.command_line import Command
 from replay.session.conditions import Conditions, checkpoint_digest, open_admitted
-from replay.session.foreign import is_foreign
 from replay.session.launcher import program_of
 from replay.session.messages import Call
 from replay.session.workflow import first_record
@@ -115,13 +116,14 @@ def admit_run(
         PolicyError: a policy cannot be read.
         NotFoundError: there is no such run.
         IntegrityError: it is damaged.
+        UsageError: Python would run code before it can be asked about.
     """
     trust = trust_here(directory or Path.cwd(), option)
     if trust is None:
         return Admission()
     decisions: list[Decision] = []
     conditions = Conditions()
-    if is_foreign(run, workspace):
+    if is_from_elsewhere(run, workspace):
         decision = _decide_foreign(trust, run, workspace)
         refuse(decision)
         decisions.append(decision)
@@ -140,6 +142,7 @@ def admit_run(
         return Admission(conditions=nothing, decisions=tuple(decisions), recorded=recorded)
     code, files = _decide_code(trust, program, place)
     refuse(code)
+    refuse_early_code(program, place, files)
     return Admission(
         conditions=msgspec.structs.replace(files, record=conditions.record),
         decisions=(*decisions, code),
@@ -153,12 +156,14 @@ def admit_program(program: Command | Call, option: str | None = None) -> Admissi
     Raises:
         AdmissionError: it may not.
         PolicyError: a policy cannot be read.
+        UsageError: Python would run code before it can be asked about.
     """
     trust = trust_here(Path.cwd(), option)
     if trust is None:
         return Admission()
     decision, files = _decide_code(trust, program, Path.cwd())
     refuse(decision)
+    refuse_early_code(program, Path.cwd(), files)
     conditions = msgspec.structs.replace(files, decided=_kept(decision))
     return Admission(conditions=conditions, decisions=(decision,))
 
@@ -210,7 +215,7 @@ def decide_bundle(trust: TrustPolicy, path: Path, *, at_us: int | None = None) -
         NotFoundError: it is not there.
     """
     if not path.is_file():
-        raise NotFoundError("no such bundle", where=str(path))
+        raise NotFoundError("no such bundle", where=str(path), hint="name a file that is there")
     with BundleReader.open(path) as reader:
         return decide_reader(trust, reader, path, at_us=at_us)
 

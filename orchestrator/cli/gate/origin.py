@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from orchestrator.cli.gate.elsewhere import is_from_elsewhere
 from replay.errors import HermeticError, UsageError
 from replay.events.kinds import RunStarted
 from replay.session.command_line import Command
-from replay.session.foreign import is_foreign
 from replay.session.launcher import program_of
 
 __all__ = ["refuse_foreign_command"]
@@ -42,7 +42,7 @@ def refuse_foreign_command(
     Raises:
         NotFoundError: there is no such run.
     """
-    if allowed or not is_foreign(run, workspace):
+    if allowed or not is_from_elsewhere(run, workspace):
         return lambda _: None
     return lambda started: _refuse(started, run, directory)
 

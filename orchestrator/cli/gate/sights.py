@@ -6,15 +6,13 @@ memory. Nothing that comes with a run can bring one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from attestations.errors import PolicyError
-from orchestrator.cli.gate.decisions import read_bounded
-from orchestrator.cli.gate.trust_layers import PINS_NAME
-from orchestrator.cli.key_verbs.user_places import config_directory, state_directory
+from orchestrator.cli.gate.trust_layers import PINS_NAME, pins_here
+from orchestrator.cli.key_verbs.user_places import state_directory
 from replay.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,21 +54,21 @@ def earlier_in(
 
 def _kept() -> Anchors:
     """Return the heads that the person at hand keeps, and the witnesses that they name."""
-    from attestations.admission.pins import PINS_SIZE_MAX, read_pins
     from orchestrator.cli.evidence.anchoring import Anchors, read_anchors
 
-    file = config_directory() / PINS_NAME
-    if not os.path.lexists(file):
+    found = pins_here()
+    if found is None:
         return Anchors(memory=state_directory())
-    named = read_pins(read_bounded(file, PINS_SIZE_MAX), str(file))
+    base, named = found
     try:
         return read_anchors(
             memory=True,
-            pins=[file.parent / Path(each).expanduser() for each in named.heads],
+            pins=[base / Path(each).expanduser() for each in named.heads],
             roots=(),
             log_keys=(),
             witnesses=named.witnesses,
             threshold=named.witnesses_needed,
         )
     except UsageError as error:
-        raise PolicyError(f"{error.where}: {error.message}".lstrip(": "), where=str(file)) from None
+        what = f"{error.where}: {error.message}".lstrip(": ")
+        raise PolicyError(what, where=str(base / PINS_NAME)) from None

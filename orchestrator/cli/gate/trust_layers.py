@@ -24,8 +24,9 @@ from orchestrator.cli.key_verbs.user_places import config_directory
 
 if TYPE_CHECKING:
     from attestations.admission.layers import Layer, TrustPolicy
+    from attestations.admission.pins import Pins
 
-__all__ = ["PINS_NAME", "POLICY_VARIABLE", "PROJECT_POLICY", "InPolicy", "trust_here"]
+__all__ = ["PINS_NAME", "POLICY_VARIABLE", "PROJECT_POLICY", "InPolicy", "pins_here", "trust_here"]
 
 #: The option of every verb that lets something run.
 InPolicy = Annotated[
@@ -48,22 +49,22 @@ def trust_here(directory: Path, option: str | None = None) -> TrustPolicy | None
         PolicyError: a file that is named is not there, or is no policy.
         AdmissionError: it is not the one that was pinned, or the project's own is not admitted.
     """
-    pins_file = config_directory() / PINS_NAME
     project = directory / PROJECT_POLICY
     variable = os.environ.get(POLICY_VARIABLE)
-    if not (option or variable or os.path.lexists(pins_file) or os.path.lexists(project)):
+    named = option is not None or variable is not None
+    if not (named or _is_there(config_directory() / PINS_NAME) or _is_there(project)):
         return None  # the usual case, and it costs two looks
     from attestations.admission.facts import Artifact
     from attestations.admission.gathering import revocations_of
     from attestations.admission.layers import merge
     from attestations.admission.pins import layer_of
 
-    pinned = list(_pinned(pins_file, variable, option))
+    pinned = list(_pinned(variable, option))
     trusted, _ = known_keys()
     revocations = revocations_of(trusted)
     root = merge(pinned, revocations)
-    if not os.path.lexists(project):
-        return root
+    if not _is_there(project):
+        return root if pinned else None  # the file of pins may hold other things alone
     data = read_bounded(project)
     own = layer_of(data, where=str(project), source="project")
     if root.mode == "required" and own.digest not in {layer.digest for layer in root.layers}:
@@ -72,16 +73,50 @@ def trust_here(directory: Path, option: str | None = None) -> TrustPolicy | None
     return merge([*pinned, own], revocations)
 
 
-def _pinned(pins_file: Path, variable: str | None, option: str | None) -> Iterator[Layer]:
-    from attestations.admission.pins import PINS_SIZE_MAX, layer_of, read_pin, read_pins
+def _is_there(file: Path) -> bool:
+    """Return whether a file is there; where nobody can look, it is not said to be absent.
 
-    pins = []
-    if os.path.lexists(pins_file):
-        data = read_bounded(pins_file, PINS_SIZE_MAX)
-        pins = [(pins_file.parent, pin) for pin in read_pins(data, str(pins_file)).policies]
-    if variable:
+    Raises:
+        PolicyError: its directory cannot be looked into.
+    """
+    try:
+        os.lstat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        from attestations.errors import PolicyError
+
+        raise PolicyError(
+            f"nobody can tell whether there is a policy: {error.strerror}",
+            where=str(file),
+            hint="make its directory readable for whoever uses the command",
+        ) from None
+    return True
+
+
+def pins_here() -> tuple[Path, Pins] | None:
+    """Return the user's file of pins and the directory that its paths begin at, if there is one.
+
+    Raises:
+        PolicyError: it cannot be read, or is none; or nobody can tell whether it is there.
+    """
+    file = config_directory() / PINS_NAME
+    if not _is_there(file):
+        return None
+    from attestations.admission.pins import PINS_SIZE_MAX, read_pins
+
+    return file.parent, read_pins(read_bounded(file, PINS_SIZE_MAX), str(file))
+
+
+def _pinned(variable: str | None, option: str | None) -> Iterator[Layer]:
+    from attestations.admission.pins import layer_of, read_pin
+
+    found = pins_here()
+    pins = [] if found is None else [(found[0], pin) for pin in found[1].policies]
+    # One that is empty names no policy, so it is refused: a setting that was lost is no consent.
+    if variable is not None:
         pins.append((Path.cwd(), read_pin(variable, f"{POLICY_VARIABLE}={variable[:200]}")))
-    if option:
+    if option is not None:
         pins.append((Path.cwd(), read_pin(option)))
     for base, pin in pins:
         path = base / Path(pin.file).expanduser()

@@ -10,7 +10,7 @@ import typer
 
 from attestations.keys.changes import rotate
 from attestations.keys.private import KeyRole
-from attestations.keys.trust import Revocation, TrustedKey, read_trust, write_trust
+from attestations.keys.trust import Revocation, Trust, TrustedKey, read_trust, update_trust
 from orchestrator.cli.app import AsJson, InWorkspace
 from orchestrator.cli.key_verbs.key_use import PassphraseFile, open_key
 from orchestrator.cli.key_verbs.listing import read_public
@@ -51,20 +51,22 @@ def keys_rotate(
     opened = [open_key(each, role, passphrase_file) for each in (old, new)]
     store, head = _log(workspace)
     change = rotate(head.origin, head.size, *opened)
-    trust = read_trust(trust_file())
-    grown = trust
-    if any(key.keyid == opened[0].public.keyid for key in trust.keys):
-        grown = trust.with_key(TrustedKey.of(opened[1].name, role, opened[1].public))
+    following = TrustedKey.of(opened[1].name, role, opened[1].public)
+
+    def handed_over(trust: Trust) -> Trust:
+        known = any(key.keyid == opened[0].public.keyid for key in trust.keys)
+        return trust.with_key(following) if known else trust
+
+    handed_over(read_trust(trust_file()))  # what it refuses does not stand in the log either
     store.append(change, time.time_ns() // 1000)
-    if grown is not trust:
-        write_trust(trust_file(), grown)
+    grown = update_trust(trust_file(), handed_over)
     fields = {"role": role, "old": opened[0].public.keyid, "new": opened[1].public.keyid}
     if as_json:
-        where = {"workspace": head.origin, "size": head.size, "trusted": grown is not trust}
+        where = {"workspace": head.origin, "size": head.size, "trusted": grown}
         emit_json("keys-rotate", {**fields, **where})
     else:
         emit(f"{fields['old']} hands over to {fields['new']} (on record in {head.origin})")
-        if grown is not trust:
+        if grown:
             emit("the new key is trusted as the old one is")
     return 0
 
@@ -109,13 +111,12 @@ def keys_revoke(
     at = head.size if size is None else size
     if at > head.size:
         raise UsageError(f"the workspace's log has {head.size} records", hint="leave out --size")
-    trust = read_trust(trust_file()).with_revocation(
-        Revocation(keyid=public.keyid, origin=head.origin, reason=reason, size=at)
-    )
+    revocation = Revocation(keyid=public.keyid, origin=head.origin, reason=reason, size=at)
+    # First here: whatever becomes of the log, the key counts no longer.
+    update_trust(trust_file(), lambda trust: trust.with_revocation(revocation))
     store.append(
         KeyRevoked(role=role, key=public.keyid, size=at, reason=reason), time.time_ns() // 1000
     )
-    write_trust(trust_file(), trust)
     if as_json:
         fields = {"keyid": public.keyid, "role": role, "reason": reason, "size": at}
         emit_json("keys-revoke", {**fields, "workspace": head.origin})

@@ -14,7 +14,7 @@ from attestations.errors import KeyFileError
 from attestations.keys.files import KEY_SUFFIX, NAME, PUBLIC_SUFFIX, head_of
 from attestations.keys.private import KeyRole
 from attestations.keys.public import PublicKey, read_public_pem
-from attestations.keys.trust import TrustedKey, read_trust, write_trust
+from attestations.keys.trust import TrustedKey, read_trust, update_trust
 from attestations.whole_files import read_regular
 from orchestrator.cli.app import AsJson
 from orchestrator.cli.key_verbs.key_use import key_path
@@ -111,15 +111,12 @@ def keys_trust(
             "a log key's name stands in its signatures", hint=f"leave out --as, or say --as {said}"
         )
     trusted = TrustedKey.of(called, role, public)
-    before = read_trust(trust_file())
-    after = before.with_key(trusted)
-    if after is not before:
-        write_trust(trust_file(), after)
+    added = update_trust(trust_file(), lambda trust: trust.with_key(trusted))
     if as_json:
         fields = {**msgspec.to_builtins(trusted), "vkey": _vkey(trusted)}
-        emit_json("keys-trust", {**fields, "added": after is not before})
+        emit_json("keys-trust", {**fields, "added": added})
     else:
-        state = "trusted now" if after is not before else "trusted already"
+        state = "trusted now" if added else "trusted already"
         emit(f"{inert(called)} ({role}) {public.keyid}: {state}")
     return 0
 

@@ -7,7 +7,12 @@ import subprocess
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from attestations.errors import KeyFileError, KeyFormError
 from attestations.keys.files import (
@@ -126,6 +131,33 @@ def test_an_unencrypted_key_that_others_can_read_is_refused(tmp_path):
 
     with pytest.raises(KeyFileError, match="can be read by others"):
         read_text(path)
+
+
+def test_a_key_that_is_encrypted_in_an_older_form_asks_for_its_passphrase(tmp_path):
+    private = generate("ecdsa-p256")
+    pem = private.private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, BestAvailableEncryption(b"words")
+    )
+    path = tmp_path / "theirs.key"
+    path.write_bytes(pem)
+    path.chmod(0o644)
+
+    key = read_private(read_text(path), "attestation", lambda: b"words", "theirs.key", "theirs")
+
+    assert key.public == public_key_of(private.public_key())
+    with pytest.raises(KeyFileError, match="the passphrase is wrong"):
+        read_private(pem, "attestation", lambda: b"other", "theirs.key", "theirs")
+
+
+def test_a_key_file_of_another_algorithm_is_named_with_what_to_try():
+    private = ec.generate_private_key(ec.SECP384R1())
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    with pytest.raises(KeyFileError, match="neither Ed25519 nor") as refused:
+        read_private(pem, "attestation", _no_passphrase, "p384.key", "p384")
+
+    assert refused.value.where == "p384.key"
+    assert "keys new" in refused.value.hint
 
 
 @pytest.mark.parametrize("place", ["ws/a.key", "ws/keys/a.key", "link/a.key", ".ritornello/a.key"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,7 +13,14 @@ from hypothesis import strategies as st
 from attestations.errors import KeyFormError, TrustFileError
 from attestations.keys.changes import check_rotation, rotate
 from attestations.keys.revocation import Place, Sighting, still_counts
-from attestations.keys.trust import Revocation, Trust, TrustedKey, read_trust, write_trust
+from attestations.keys.trust import (
+    Revocation,
+    Trust,
+    TrustedKey,
+    read_trust,
+    update_trust,
+    write_trust,
+)
 from tests.support.signers import attestation_key, log_key
 
 LOG = "ritornello/workspace/01"
@@ -34,6 +44,44 @@ def test_the_file_of_trusted_keys_is_read_as_it_was_written(tmp_path):
     assert [key.public() for key in trust.of_role("log")] == [log.public]
     assert sorted(each.name for each in path.parent.iterdir()) == ["trust.json"]
     assert read_trust(tmp_path / "none.json") == Trust()
+
+
+def test_of_changes_at_once_none_is_lost(tmp_path):
+    """Each reads what the one before wrote: a revocation that was lost would let a key count."""
+    path = tmp_path / "config" / "trust.json"
+    both = threading.Barrier(2)
+
+    def revoke(number):
+        one = Revocation(keyid=f"{number:064x}", origin=LOG, reason="lost", size=number)
+
+        def change(trust):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.2)  # where nobody is kept out, both have read the same by now
+            return trust.with_revocation(one)
+
+        assert update_trust(path, change)
+
+    threads = [threading.Thread(target=revoke, args=(number,)) for number in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert sorted(each.size for each in read_trust(path).revoked) == [0, 1]
+    assert not update_trust(path, lambda trust: trust)
+
+
+def test_more_than_is_read_again_is_not_written(tmp_path):
+    path = tmp_path / "trust.json"
+    many = tuple(
+        Revocation(keyid="0" * 64, origin=LOG, reason="lost", size=size) for size in range(1025)
+    )
+    write_trust(path, Trust(revoked=many[:-1]))
+
+    with pytest.raises(TrustFileError, match="1024 entries already"):
+        update_trust(path, lambda trust: trust.with_revocation(many[-1]))
+
+    assert len(read_trust(path).revoked) == 1024
 
 
 def test_one_key_is_trusted_for_one_use_and_one_name():
