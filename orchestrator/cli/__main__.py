@@ -21,6 +21,9 @@ def main() -> NoReturn:
         _run()
     except KeyboardInterrupt:  # while the verb's modules are loaded; the verb tells of its own
         sys.exit(130)
+    except BrokenPipeError:  # nobody reads the help; what is left of it must not be written at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 def _run() -> NoReturn:
@@ -31,11 +34,13 @@ def _run() -> NoReturn:
     verb, *arguments = sys.argv[1:] or ["--help"]
     if verb in {"--help", "-h", "help"}:
         sys.stdout.write(overview())
+        sys.stdout.flush()
         sys.exit(0)
     if verb == "--version":
         from replay.version import VERSION
 
         sys.stdout.write(f"ritornello {VERSION}\n")
+        sys.stdout.flush()
         sys.exit(0)
     if verb not in VERBS:
         _refuse(verb)

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, NoReturn, ParamSpec
 
@@ -17,16 +18,17 @@ import typer
 from attestations.errors import AttestationError
 from orchestrator.cli.exit_codes import ExitCode, code_of
 from orchestrator.cli.terminal import inert, say
-from replay.errors import ReplayError
+from replay.errors import ReplayError, UsageError
 
-__all__ = ["AsJson", "InWorkspace", "RunName", "run_verb", "trouble_of"]
+__all__ = ["AsJson", "InWorkspace", "RunName", "refuse_odd_names", "run_verb", "trouble_of"]
 
 P = ParamSpec("P")
 
 #: Options that many verbs share.
+_WORKSPACE_VARIABLE: Final = "RITORNELLO_WORKSPACE"
 InWorkspace = Annotated[
     Path,
-    typer.Option("--workspace", envvar="RITORNELLO_WORKSPACE", help="Directory of the runs."),
+    typer.Option("--workspace", envvar=_WORKSPACE_VARIABLE, help="Directory of the runs."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 RunName = Annotated[
@@ -41,7 +43,12 @@ _MAX_WIDTH: Final = 100
 
 
 def run_verb(
-    verb: str, function: Callable[P, int], arguments: Sequence[str], *, takes_command: bool = False
+    verb: str,
+    function: Callable[P, int],
+    arguments: Sequence[str],
+    *,
+    takes_command: bool = False,
+    starts_program: bool = False,
 ) -> NoReturn:
     """Run a verb and end the process with its exit code.
 
@@ -50,7 +57,16 @@ def run_verb(
         function: what it does; its parameters are the verb's arguments and options.
         arguments: what the person typed after it.
         takes_command: whether what begins with the first word is a command, options and all.
+        starts_program: whether names go to another process, which is told of them in JSON.
     """
+
+    def checked(*args: P.args, **kwargs: P.kwargs) -> int:
+        _refuse_no_workspace(arguments)
+        if starts_program:
+            place = os.environ.get(_WORKSPACE_VARIABLE, "")
+            refuse_odd_names(*arguments, str(Path.cwd()), place)
+        return function(*args, **kwargs)
+
     app = typer.Typer(
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -61,13 +77,39 @@ def run_verb(
             "allow_interspersed_args": not takes_command,
         },
     )
-    app.command(help=_help(function))(_guarded(function))
+    app.command(help=_help(function))(_guarded(functools.wraps(function)(checked)))
     try:
         code = app(args=list(arguments), prog_name=f"ritornello {verb}", standalone_mode=False)
     except typer.TyperException as error:  # of the command line; our own are told within
         say(*_misuse(verb, error))
         code = ExitCode.USAGE
     sys.exit(code)
+
+
+def _refuse_no_workspace(arguments: Sequence[str]) -> None:
+    """Refuse `--workspace ""`, such as of a variable without a value: a path of it is `.`."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if "--workspace=" in own or ("--workspace", "") in pairwise(own):
+        raise UsageError(
+            "--workspace is empty", hint="name a directory, or leave it out; `.` is this one"
+        )
+
+
+def refuse_odd_names(*names: str) -> None:
+    """Refuse names that no record and no message can hold.
+
+    Raises:
+        UsageError: one of them is no UTF-8 text.
+    """
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                "a name is no UTF-8 text, and no program is started with it",
+                where=name,
+                hint="give it another name, or go to another directory",
+            ) from None
 
 
 def _misuse(verb: str, error: typer.TyperException) -> tuple[str, str]:

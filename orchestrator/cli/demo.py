@@ -214,4 +214,4 @@ def _farewell(keep: Path | None) -> None:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    run_verb("demo", demo, arguments)
+    run_verb("demo", demo, arguments, starts_program=True)

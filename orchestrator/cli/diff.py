@@ -18,7 +18,7 @@ from orchestrator.cli.reading.diff_text import lines_of
 from orchestrator.cli.reading.records import opened
 from orchestrator.cli.terminal import emit, emit_json, inert
 from replay.bundle.reader import BundleReader
-from replay.errors import IntegrityError, UsageError
+from replay.errors import IntegrityError, NotFoundError, UsageError
 from replay.forensics.diff.compare import DETAILED, LISTED, compare_runs
 from replay.forensics.diff.rules import Rule, Rules, parse_rule, parse_rules
 from replay.log.fsck import check
@@ -131,10 +131,21 @@ def _checked(run: str, workspace: Path) -> Iterator[LogReader]:
 
 
 def _refuse_to_overwrite(path: Path) -> None:
-    """Refuse a file that is there, unless it is an earlier page."""
+    """Refuse what cannot become a page, before anything is compared; an earlier page can.
+
+    A pipe is not opened: it would be waited for.
+    """
     if path.is_dir():
         raise UsageError("a directory is no place for a page", where=str(path))
+    if not path.parent.is_dir():
+        raise NotFoundError(
+            "there is no directory for the page", where=str(path), hint="make it, or name another"
+        )
     if path.exists():
+        if not path.is_file():
+            raise UsageError(
+                "the file is there and is no regular file", where=str(path), hint="name another"
+            )
         with path.open("rb") as file:
             if MARK.encode() not in file.read(200):
                 raise UsageError(

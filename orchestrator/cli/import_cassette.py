@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import time
+import hashlib
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 from orchestrator.cli.gate.admission import Admission
+from orchestrator.cli.incoming import incoming
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import HermeticError, NotFoundError
 from replay.interop.observed_run import ObservedRun, observe_cassette
@@ -39,7 +41,9 @@ def import_cassette(
         raise NotFoundError("no such cassette", where=str(file))
     with file.open("rb") as opened:
         data = opened.read(CASSETTE_BYTES_MAX + 1)
-    found = observe_cassette(data, name=file.name, dialects=load_dialects(), entropy=os.urandom)
+    found = observe_cassette(
+        data, name=file.name, dialects=load_dialects(), entropy=_drawn_from(data)
+    )
     if any(each.artifact.digest != found.digest for each in admission.decisions):
         raise HermeticError(
             "the cassette is no longer the one that was admitted",
@@ -73,17 +77,27 @@ def import_cassette(
     return 0
 
 
+def _drawn_from(data: bytes) -> Callable[[int], bytes]:
+    """Return random bytes that follow from a file: who imports it again has the same records.
+
+    Otherwise two imports would be one run with two roots, and one of them would seem to be forged.
+    Whoever could guess these bytes has the file; the digest in the record is another one.
+    """
+    key = hashlib.blake2b(data, person=b"cassette-chance").digest()
+    numbers = count()
+    return lambda size: hashlib.shake_256(key + next(numbers).to_bytes(8)).digest(size)
+
+
 def _stored(found: ObservedRun, workspace: Path, admission: Admission) -> Path:
     """Write a run into the workspace, as one that came from elsewhere."""
     place = Workspace.open(workspace)
     size = len(found.entries)
-    directory = place.imported(found.run, size, found.root, found.digest, time.time_ns() // 1000)
-    place.admitted(found.run, "import", admission.kept(), time.time_ns() // 1000)
-    store = DuckDBStore.create(directory)
-    try:
-        for first in range(0, size, _AT_ONCE):
-            store.append(found.entries[first : first + _AT_ONCE])
-    finally:
-        store.close()
-    head_writer(directory, found.run)(size, found.root)
+    with incoming(place, found.run, size, found.root, found.digest, admission) as directory:
+        store = DuckDBStore.create(directory)
+        try:
+            for first in range(0, size, _AT_ONCE):
+                store.append(found.entries[first : first + _AT_ONCE])
+        finally:
+            store.close()
+        head_writer(directory, found.run)(size, found.root)
     return directory

@@ -173,4 +173,4 @@ def _proof_lines(proof: Proof, run: str, workspace: Path) -> Iterator[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    run_verb("record", record, arguments, takes_command=True)
+    run_verb("record", record, arguments, takes_command=True, starts_program=True)

@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from attestations.errors import AttestationError
-from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
+from orchestrator.cli.app import AsJson, InWorkspace, refuse_odd_names, run_verb, trouble_of
 from orchestrator.cli.batch.ci_reports import Wanted
 from orchestrator.cli.batch.several import expanded, worst
 from orchestrator.cli.evidence.receipt import Receipt
@@ -213,6 +213,7 @@ def _judged(
         )
 
     try:
+        refuse_odd_names(run)
         admission = admit_run(run, workspace, directory or Path.cwd(), policy)
         allow = refuse_foreign_command(
             run, workspace, directory or Path.cwd(), allowed=allow_command
@@ -337,4 +338,4 @@ def report_lines(
 
 def main(arguments: Sequence[str]) -> None:
     """Run the verb."""
-    run_verb("replay", replay, arguments)
+    run_verb("replay", replay, arguments, starts_program=True)

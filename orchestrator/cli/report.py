@@ -129,6 +129,8 @@ def report(
     """
     if what != "provider":
         raise UsageError(f"there is no report of {what!r}", hint="ritornello report provider RUN")
+    if output is not None and output.is_dir():
+        raise UsageError("a directory is no file for a report", where=str(output))
     if output is not None and output.exists() and not force:
         raise UsageError("the file is there already", where=str(output), hint="add --force")
     period = parse_period(subject)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TextIO
 
 import msgspec
+
+from orchestrator.reports.spelling import spelled
 
 __all__ = [
     "counted",
@@ -28,18 +29,13 @@ __all__ = [
     "table",
 ]
 
-_STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _COLOURS: Final = {"green": "32", "red": "31", "yellow": "33", "bold": "1"}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def inert(text: str, limit: int | None = None) -> str:
     """Return text that a terminal shows and does not obey, at most ``limit`` characters long."""
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_spelled(c) if unicodedata.category(c) in _STEERING else c for c in text)
+    return spelled(text, limit)
 
 
 def counted(count: int, thing: str) -> str:
@@ -58,8 +54,13 @@ def emit_json(verb: str, value: dict[str, object]) -> None:
 
 
 def emit_line(value: object) -> None:
-    """Write a value as one line of JSON in ASCII, inert on every terminal."""
-    text = msgspec.json.encode(value).decode()
+    """Write a value as one line of JSON in ASCII, inert on every terminal and in GitHub Actions."""
+    try:
+        text = msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # the name of a file that is no UTF-8
+        text = msgspec.json.encode(_encodable(msgspec.to_builtins(value))).decode()
+    # The runner looks for these commands within lines, too. They can only stand in a string.
+    text = text.replace("##[", "\\u0023#[")
     if not text.isascii() or "\x7f" in text:
         text = "".join(c if " " <= c < "\x7f" else _json_escape(c) for c in text)
     emit(text)
@@ -100,11 +101,15 @@ def instant(time_us: int | None) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def _spelled(character: str) -> str:
-    number = ord(character)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+def _encodable(value: object) -> object:
+    """Return a plain value in which characters are spelled out that no UTF-8 has."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(each) for each in value]
+    return value
 
 
 def _json_escape(character: str) -> str:

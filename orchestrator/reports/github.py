@@ -1,8 +1,11 @@
 """Outcomes for GitHub Actions: annotations on lines of code, and a table for the step summary.
 
-A workflow command is a line that begins with two colons. So no recorded text may begin a line, and
-what a replayed program prints must not be read as commands: :func:`stopped` and :func:`resumed`
-bracket it.
+A workflow command is a line that begins with two colons, or any line with ``##[name]`` in it. So no
+recorded text may begin a line, and what a replayed program prints and what is told of its replay
+must not be read as commands: :func:`stopped` and :func:`resumed` bracket it. A line that is read as
+a command of the first form is not looked through for the second.
+
+Source: src/Runner.Common/ActionCommand.cs of actions/runner.
 """
 
 from __future__ import annotations
@@ -28,8 +31,10 @@ __all__ = ["error_commands", "resumed", "step_summary", "stopped"]
 _ANNOTATIONS_MAX: Final = 10
 _LINE_MAX: Final = 500
 _LINES_MAX: Final = 12
-#: A step's summary may have 1 MiB.
+#: A step's summary may have 1 MiB, and one that is larger is not shown at all; a character that
+#: could be markup takes ten.
 _ROWS_MAX: Final = 500
+_ROWS_BYTES_MAX: Final = 1000 << 10
 _CELL_MAX: Final = 200
 _PLAIN: Final = re.compile(r"[A-Za-z0-9 ,;/\u00a1-\uffff-]")
 
@@ -71,11 +76,17 @@ def step_summary(outcomes: Sequence[Outcome]) -> str:
     ]
     # What failed is never the part that is left out.
     order = sorted(outcomes, key=lambda outcome: finding_of(outcome) is None)
+    rows, room = 0, _ROWS_BYTES_MAX
     for outcome in order[:_ROWS_MAX]:
         mark = "✅" if finding_of(outcome) is None else "❌"
-        lines.append(f"| {mark} | {_cell(outcome.subject)} | {_cell(headline(outcome))} |")
-    if len(order) > _ROWS_MAX:
-        lines.append(f"| | and {len(order) - _ROWS_MAX} more | |")
+        line = f"| {mark} | {_cell(outcome.subject)} | {_cell(headline(outcome))} |"
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        lines.append(line)
+        rows += 1
+    if len(order) > rows:
+        lines.append(f"| | and {len(order) - rows} more | |")
     return "\n".join(lines) + "\n"
 
 

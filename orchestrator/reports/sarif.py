@@ -2,14 +2,17 @@
 
 Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/. Paths are relative to the root
 of the checkout. With nothing to report the list of results is there and empty, which closes alerts.
+Code scanning refuses the whole file if one result has no place ("expected at least one location"),
+so what has none below the root has what was replayed for its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
+from pathlib import PurePosixPath
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlunsplit
 
 import msgspec
 
@@ -77,7 +80,7 @@ def sarif_log(outcomes: Sequence[Outcome], *, root: str, version: str, here: str
                     {"executionSuccessful": all(finding != "error" for _, finding in found)}
                 ],
                 "results": [
-                    _result(outcome, finding, ids.index(finding), location_of(outcome, root, here))
+                    _result(outcome, finding, ids.index(finding), _place(outcome, root, here))
                     for outcome, finding in found
                     if finding is not None
                 ],
@@ -88,7 +91,7 @@ def sarif_log(outcomes: Sequence[Outcome], *, root: str, version: str, here: str
 
 
 def _result(
-    outcome: Outcome, finding: Finding, rule: int, location: Location | None
+    outcome: Outcome, finding: Finding, rule: int, place: dict[str, object]
 ) -> dict[str, object]:
     lines = [f"{outcome.subject}: {headline(outcome)}", *details(outcome)]
     text = "\n".join(_message(line) for line in lines[:_LINES_MAX])
@@ -98,14 +101,8 @@ def _result(
         "level": "error",
         "message": {"text": text},
         "partialFingerprints": {"ritornelloReplay/v1": _fingerprint(outcome, finding)},
+        "locations": [{"physicalLocation": place}],
     }
-    if location is not None:
-        uri = quote(location.file.encode("utf-8", "surrogatepass"), safe="/")
-        physical: dict[str, object] = {
-            "artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"},
-            "region": {"startLine": location.line or 1},
-        }
-        result["locations"] = [{"physicalLocation": physical}]
     report = outcome.report
     if report is not None:
         result["properties"] = {
@@ -118,6 +115,26 @@ def _result(
             **_explained(outcome),
         }
     return result
+
+
+def _place(outcome: Outcome, root: str, here: str) -> dict[str, object]:
+    location = location_of(outcome, root, here)
+    if location is None:
+        subject = outcome.subject
+        if "/" in subject:  # a file elsewhere
+            path = "/" + str(PurePosixPath("/", here or root, subject)).lstrip("/")
+            return _physical({"uri": urlunsplit(("file", "", _quoted(path), "", ""))}, 1)
+        location = Location(file=subject or "-")
+    uri = {"uri": _quoted(location.file), "uriBaseId": "%SRCROOT%"}
+    return _physical(uri, location.line or 1)
+
+
+def _physical(artifact: dict[str, str], line: int) -> dict[str, object]:
+    return {"artifactLocation": artifact, "region": {"startLine": line}}
+
+
+def _quoted(path: str) -> str:
+    return quote(path.encode("utf-8", "surrogatepass"), safe="/")
 
 
 def _explained(outcome: Outcome) -> dict[str, object]:

@@ -10,19 +10,18 @@ __all__ = ["spelled"]
 _STEERING: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
-def spelled(text: str, limit: int | None = None, *, keep: str = "") -> str:
+def spelled(text: str, limit: int | None = None) -> str:
     """Return text without a character that steers, at most ``limit`` characters of the original.
 
     Args:
         text: anything.
         limit: how much of it is kept; the rest becomes an ellipsis.
-        keep: characters that stay although they steer, such as a line feed.
     """
     if limit is not None and len(text) > limit:
         text = text[: limit - 1] + "…"
-    return "".join(
-        _escape(c) if unicodedata.category(c) in _STEERING and c not in keep else c for c in text
-    )
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escape(c) if unicodedata.category(c) in _STEERING else c for c in text)
 
 
 def _escape(character: str) -> str:

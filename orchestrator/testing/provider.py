@@ -10,10 +10,13 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Final
 
 from orchestrator.testing.server import ScriptedProvider
 
 __all__ = ["main"]
+
+_PORT_MAX: Final = 65_535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--port", type=int, default=0, help="0 takes any free port")
     options = parser.parse_args(arguments)
+    if not 0 <= options.port <= _PORT_MAX:
+        parser.error(f"there is no port {options.port}")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: ended.set())

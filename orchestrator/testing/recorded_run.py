@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, get_args
 
 from replay.bundle.reader import BundleReader
 from replay.bundle.writer import write_bundle
@@ -262,6 +262,9 @@ def recorded(main: Callable[[], Any], recording: Path | str, *, mode: RecordedMo
     path = Path(recording)
     if path.suffix != BUNDLE_SUFFIX:
         raise UsageError(f"a recording's name ends in {BUNDLE_SUFFIX}", where=str(path))
+    if mode not in get_args(RecordedMode):
+        modes = ", ".join(get_args(RecordedMode))
+        raise UsageError(f"{mode!r} is no mode", hint=f"modes are {modes}")
     if mode == "rewrite" or (mode == "once" and not path.exists()):
         kept = record_to(path, main, entry=entry_of(main))
         if kept.error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -107,6 +108,8 @@ def claimed_time_us(interaction: Interaction) -> int:
         if name.lower() == "date":
             try:
                 moment = parsedate_to_datetime(value)
+                if moment.tzinfo is None:  # "-0000": it is UTC, and not the zone of this machine
+                    moment = moment.replace(tzinfo=UTC)
                 return max(0, int(moment.timestamp())) * 1_000_000
             except (ValueError, OverflowError, TypeError):
                 return 0

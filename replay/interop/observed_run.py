@@ -61,7 +61,8 @@ class ObservedRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that was observed, complete and sealed.
 
     Attributes:
-        run: its id, which follows from the file: the same file gives the same.
+        run: its id, which follows from the file, the engine's version and the dialects: the same
+            file gives the same to the same engine.
         entries: its records.
         root: of their tree.
         exchanges: how many there are.
@@ -102,7 +103,10 @@ def observe_cassette(
     cassette = read_cassette(data, name)
     digest = hashlib.sha256(data)
     start = next((t for t in map(claimed_time_us, cassette.interactions) if t), 0)
-    run = new_run_id(start // 1000, digest.digest()[:RUN_ID_ENTROPY_BYTES])
+    # Another engine may read more of it, and makes other records: that is another run.
+    reading = [VERSION, *(f"{each.name} {each.version}" for each in dialects)]
+    named = hashlib.sha256(digest.digest() + "\n".join(reading).encode())
+    run = new_run_id(start // 1000, named.digest()[:RUN_ID_ENTROPY_BYTES])
     chain = _Chain(_scrubber(cassette, entropy, name), entropy, start)
     chain.add(
         RunStarted(

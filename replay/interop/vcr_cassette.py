@@ -110,7 +110,8 @@ def _interaction(plain: Plain, where: str) -> Interaction:
     if status is None:
         said = _mapping(answer.get("status"), f"{where}: status")
         status, reason = said.get("code"), _text(said.get("message") or "", f"{where}: status")
-    if not isinstance(status, int) or not 0 < status <= _STATUS_MAX:
+    # JSON's `true` is an integer to Python, and no status in a record.
+    if not isinstance(status, int) or isinstance(status, bool) or not 0 < status <= _STATUS_MAX:
         raise IntegrityError("this is no HTTP status", where=f"{where}: status")
     body = answer.get("body", answer.get("content"))
     return Interaction(

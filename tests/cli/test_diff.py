@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -145,3 +146,16 @@ def test_a_page_is_written_whole_and_over_an_earlier_one_only(two):
     assert "<script" not in text
     assert sorted(each.name for each in two.path.glob(".*.new")) == []
     assert json.loads(diff(two, *two.two, "--json", "--html", page).out)["verdict"] == "different"
+
+
+def test_a_page_that_cannot_be_written_is_refused_at_once(two):
+    """A pipe would be waited for; the name of a file beside the page is nobody's business."""
+    os.mkfifo(two.path / "pipe")
+
+    pipe = diff(two, *two.two, "--html", "pipe")
+    nowhere = diff(two, *two.two, "--html", "nowhere/page.html")
+
+    assert (pipe.code, pipe.out) == (2, "")
+    assert "no regular file" in pipe.err
+    assert (nowhere.code, nowhere.out) == (4, "")
+    assert "  where: nowhere/page.html\n" in nowhere.err

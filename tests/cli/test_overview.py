@@ -104,3 +104,21 @@ def test_wrong_usage_is_told_in_the_form_of_every_error(place, arguments, what, 
     assert first.startswith(f"usage: {what}")
     assert second.startswith("  try: ")
     assert hint in second
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_that_nobody_reads_ends_without_a_word(option):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", option],
+        cwd=ROOT,
+        env=dict(os.environ),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        timeout=50,
+        check=False,
+    )
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (141, b"")

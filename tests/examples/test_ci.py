@@ -71,7 +71,7 @@ class Project:
         for configured in repository["hooks"]:
             hook = offered[configured["id"]]
             chosen = [name for name in files if re.search(hook.get("files", ""), name)]
-            codes[hook["id"]] = self.run(*hook["entry"].split(), *chosen)
+            codes[hook["id"]] = self.run(*hook["entry"].split(), *hook["args"], *chosen)
         return codes
 
 
@@ -103,13 +103,14 @@ def test_the_hooks_pass_what_is_sound_and_stop_a_secret_and_an_altered_bundle(pr
     bundle = project.path / "runs/tides.ritornello"
     data = bundle.read_bytes()
     (project.path / "notes.txt").write_text(f"one\nkey = {PLANTED}\n")
+    (project.path / "--help").touch()  # git hands it over as it is, and it is no option
     bundle.write_bytes(data[:-20] + bytes(20))
-    project.done("git", "add", "notes.txt")
+    project.done("git", "add", "--", "--help", "notes.txt")
     try:
         stopped = project.hooks()
     finally:
         bundle.write_bytes(data)
-        project.done("git", "rm", "-qf", "notes.txt")
+        project.done("git", "rm", "-qf", "--", "--help", "notes.txt")
     assert stopped["ritornello-verify"].returncode == 3
     scan = stopped["ritornello-scan"]
     assert scan.returncode == 3

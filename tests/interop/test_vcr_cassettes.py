@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anthropic
@@ -18,6 +19,7 @@ import yaml
 
 from orchestrator.cli.reading.records import iter_events
 from orchestrator.testing import ScriptedProvider
+from replay.errors import IntegrityError
 from replay.interop.observed_run import observe_cassette
 from replay.log.fsck import check
 from replay.log.memory import MemoryStore
@@ -234,3 +236,36 @@ def test_the_command_takes_a_cassette_shows_it_and_refuses_to_replay_it(asked, t
     assert place.look("verify", "seen.ritornello", "--json").report["observed"] is True
     assert place.look("scan", "seen.ritornello").code == 0
     assert place.look("scan", path).code == 1
+
+
+def _one(status, date):
+    exchange = {
+        "request": {"method": "GET", "uri": "http://h.example/"},
+        "response": {"status": {"code": status}, "headers": {"date": date}},
+    }
+    return json.dumps({"version": 1, "interactions": [exchange]}).encode()
+
+
+def _observed_from(data):
+    return observe_cassette(data, name="a.json", dialects=(), entropy=lambda n: bytes(n))
+
+
+def test_a_status_that_no_record_can_hold_is_refused():
+    with pytest.raises(IntegrityError, match="no HTTP status"):
+        _observed_from(_one(True, "Sat, 21 Nov 2026 10:00:00 GMT"))
+
+
+def test_the_zone_of_the_machine_is_no_part_of_an_observed_run(monkeypatch):
+    data = _one(200, "Sat, 21 Nov 2026 10:00:00 -0000")  # without a zone, by RFC 5322
+    try:
+        found = set()
+        for zone in ("UTC", "Asia/Tokyo"):
+            monkeypatch.setenv("TZ", zone)
+            time.tzset()
+            run = _observed_from(data)
+            found.add((run.run, run.entries[-1].header.time))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert len(found) == 1

@@ -35,6 +35,7 @@ def expanded(names: Sequence[str]) -> list[str]:
 
     Raises:
         NotFoundError: a directory holds no bundle: to judge nothing would be to pass.
+        OSError: one cannot be looked into, and what it holds would not be judged.
     """
     found: dict[str, None] = {}
     for name in names:
@@ -70,8 +71,8 @@ def _bundles_below(directory: Path) -> list[str]:
         try:
             with os.scandir(place) as entries:
                 named = sorted((each.name, each.is_dir(follow_symlinks=False)) for each in entries)
-        except OSError:
-            continue
+        except FileNotFoundError:
+            continue  # it was removed meanwhile
         below = [name for name, is_directory in named if is_directory]
         places += [place / name for name in reversed(below) if not name.startswith(".")]
         found += [

@@ -64,7 +64,7 @@ def coverage_lines(coverage: CoverageState) -> list[str]:
     lines = [f"coverage   {share if coverage.reads else 'no read of the outside was seen'}"]
     found: dict[str, list[str]] = {}
     for gap in coverage.gaps:
-        what = f"{gap.what}: {inert(gap.name, _SHOWN_MAX)}"
+        what = f"{inert(gap.what, _SHOWN_MAX)}: {inert(gap.name, _SHOWN_MAX)}"
         where = f" ({inert(gap.site, _SHOWN_MAX)})" if gap.site else ""
         note = ", loaded; whether it was used is not seen" if gap.loaded else ""
         gaps = found.setdefault(_CONSEQUENCES.get(gap.what, ""), [])

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 __all__ = ["AtStart"]
 
@@ -23,6 +23,9 @@ _THREADS: Final = Path("/proc/self/task")
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 #: Input and output. pytest's capture changes what they are, its handler of faults has another.
 _STANDARD: Final = (0, 1, 2)
+#: Draws after which the Mersenne Twister makes its words anew, and how often that may have been.
+_ROUND: Final = 624
+_ROUNDS_MAX: Final = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +36,12 @@ class AtStart:
         is_beside: modules are looked for in the directory in which pytest was started, as
             ``python -m pytest`` does and ``pytest`` does not.
         opened: descriptors, with what they are.
-        chance: words of the generator of ``random``, others once it was seeded or drawn from.
+        chance: the state of the generator of ``random``.
     """
 
     is_beside: bool
     opened: frozenset[tuple[int, str]]
-    chance: tuple[int, ...]
+    chance: tuple[Any, ...]
 
     @classmethod
     def noted(cls, directory: Path) -> Self:
@@ -48,7 +51,7 @@ class AtStart:
             directory: in which pytest was started.
         """
         is_beside = "" in sys.path or str(directory) in sys.path
-        return cls(is_beside, frozenset(_opened()), _chance())
+        return cls(is_beside, frozenset(_opened()), random.getstate())
 
     def interpreter_options(self) -> list[str]:
         """Return with which options another Python is as this one, module paths included."""
@@ -68,8 +71,23 @@ class AtStart:
         return (
             sum(1 for _ in _THREADS.iterdir()) == 1
             and all(what in standard for _, what in {*_opened()} - self.opened)
-            and self.chance == _chance()
+            and not self._was_seeded()
         )
+
+    def _was_seeded(self) -> bool:
+        """Return whether `random` is where no few draws lead to: somebody gave it a seed.
+
+        Libraries draw when they are imported, and a fork loses nothing by that.
+        """
+        now: tuple[int, ...] = random.getstate()[1]
+        drawn = random.Random()  # noqa: S311 - of the state that is noted
+        drawn.setstate(self.chance)
+        for _ in range(_ROUNDS_MAX):
+            if drawn.getstate()[1][:-1] == now[:-1]:  # the last one counts within a round
+                return False
+            for _ in range(_ROUND):
+                drawn.getrandbits(32)
+        return True
 
 
 def _opened() -> Iterator[tuple[int, str]]:
@@ -89,8 +107,3 @@ def _what(number: int) -> str | None:
         return os.readlink(_DESCRIPTORS / str(number))  # noqa: PTH115 - of no path
     except OSError:
         return None
-
-
-def _chance() -> tuple[int, ...]:
-    words: tuple[int, ...] = random.getstate()[1]
-    return words[:-1]

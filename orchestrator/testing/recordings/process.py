@@ -202,7 +202,9 @@ def _read(path: Path, config: pytest.Config) -> list[pytest.TestReport]:
     if not path.exists():
         return []
     found: list[pytest.TestReport] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if not line.endswith("\n"):
+            break  # the process was killed while it wrote this one
         report = config.hook.pytest_report_from_serializable(config=config, data=json.loads(line))
         if isinstance(report, pytest.TestReport):
             report.user_properties = [(str(name), value) for name, value in report.user_properties]

@@ -40,3 +40,9 @@ def test_a_consequence_stands_once_behind_all_gaps_that_have_it():
 
 def test_a_gap_of_another_version_is_shown_without_a_guess():
     assert len(coverage_lines(CoverageState(gaps=(_gap("something-new"),)))) == 2
+
+
+def test_what_a_gap_is_about_does_nothing_to_a_terminal():
+    _, gap = coverage_lines(CoverageState(gaps=(_gap("\x1b]0;title\x07", "\x1b[2J"),)))
+
+    assert gap == r"  not captured: \x1b]0;title\x07: \x1b[2J"

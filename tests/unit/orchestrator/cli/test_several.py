@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 from pathlib import Path
 
@@ -58,3 +59,21 @@ def test_a_bundle_below_a_thousand_directories_is_found(tmp_path):
 def test_a_directory_without_a_bundle_passes_nothing(tmp_path):
     with pytest.raises(NotFoundError):
         expanded([str(tmp_path)])
+
+
+def test_a_directory_that_cannot_be_looked_into_passes_nothing(tmp_path):
+    """Here by the length of its path, which is the same for every user."""
+    (tmp_path / "seen.ritornello").touch()
+    name, made = "d" * 250, [os.open(tmp_path, os.O_RDONLY)]
+    for _ in range(20):
+        os.mkdir(name, dir_fd=made[-1])
+        made.append(os.open(name, os.O_RDONLY, dir_fd=made[-1]))
+
+    try:
+        with pytest.raises(OSError, match="too long"):
+            expanded([str(tmp_path)])
+    finally:
+        while len(made) > 1:
+            os.close(made.pop())
+            os.rmdir(name, dir_fd=made[-1])
+        os.close(made.pop())

@@ -87,3 +87,22 @@ def test_a_claimed_time_is_shown_in_utc_whatever_it_claims(time_us, shown):
 
 def test_one_of_a_thing_is_no_plural():
     assert [counted(n, "record") for n in range(3)] == ["0 records", "1 record", "2 records"]
+
+
+def test_json_holds_no_command_that_a_runner_finds_within_a_line(capsys):
+    told = {"text": "a ##[add-mask]b ###[stop-commands]c \\##[error]d", "##[group]": "#"}
+
+    emit_json("show", told)
+
+    line = capsys.readouterr().out
+    assert "##[" not in line
+    assert json.loads(line) == {"schema": "ritornello/show/1", **told}
+
+
+def test_json_spells_out_what_no_utf_8_has(capsys):
+    emit_line({"file": ["a\udcff", ("é\ud800",)], "b\udcff": 1})
+
+    assert json.loads(capsys.readouterr().out) == {
+        "file": ["a\\udcff", ["é\\ud800"]],
+        "b\\udcff": 1,
+    }

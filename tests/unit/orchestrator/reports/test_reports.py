@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import jsonschema
@@ -261,6 +262,37 @@ def test_the_summary_is_a_table_of_one_row_each_without_markup_of_theirs():
     for line in lines[4:]:
         assert line.count("|") == 4
         assert not set("<>`*_[]\\") & set(line)
+
+
+@pytest.mark.parametrize(
+    ("subject", "scheme", "path"),
+    [
+        ("01M7YB", "", "01M7YB"),
+        ("../a b.ritornello", "file", "/repo/sub/../a%20b.ritornello"),
+        ("/elsewhere/a.ritornello", "file", "/elsewhere/a.ritornello"),
+        ("//host/a.ritornello", "file", "/host/a.ritornello"),
+        ("", "", "-"),
+    ],
+)
+def test_each_result_has_a_place_as_code_scanning_asks_for(subject, scheme, path):
+    found = Outcome(subject=subject, exit_code=4, duration_s=0, trouble=("not-found: no",))
+
+    log = json.loads(sarif_log([found], root="/repo", version="1", here="/repo/sub"))
+
+    [result] = log["runs"][0]["results"]
+    [location] = result["locations"]
+    uri = urlsplit(location["physicalLocation"]["artifactLocation"]["uri"])
+    assert (uri.scheme, uri.netloc, uri.path) == (scheme, "", path)
+
+
+def test_a_summary_of_many_long_names_is_not_larger_than_github_shows():
+    hidden = "\U000e0001" * 200  # one of them takes fourteen bytes
+    made = [outcome(subject=hidden, found=report("erased", text=hidden)) for _ in range(400)]
+
+    text = step_summary(made)
+
+    assert len(text.encode()) < 1 << 20
+    assert text.splitlines()[-1].startswith("| | and ")
 
 
 def test_two_reports_of_one_difference_share_a_fingerprint_across_lines():

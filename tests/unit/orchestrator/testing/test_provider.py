@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import httpx2
+import pytest
+
+from orchestrator.testing.provider import main
 
 
 def test_the_command_prints_its_url_answers_and_ends_when_it_is_terminated():
@@ -22,3 +25,11 @@ def test_the_command_prints_its_url_answers_and_ends_when_it_is_terminated():
     assert answer.json() == {"status": "ok"}
     assert process.returncode == 0
     assert errors == ""
+
+
+def test_a_port_that_there_is_not_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--port", "70000"])
+
+    assert ended.value.code == 2
+    assert "there is no port 70000" in capsys.readouterr().err

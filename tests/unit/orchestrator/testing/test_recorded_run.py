@@ -76,6 +76,8 @@ def test_a_bundle_that_is_not_there_or_has_another_name_is_refused(tmp_path):
         recorded(lambda: 1, tmp_path / "none.ritornello", mode="none")
     with pytest.raises(UsageError, match=r"ends in \.ritornello"):
         recorded(lambda: 1, tmp_path / "none.zip")
+    with pytest.raises(UsageError, match="'all' is no mode"):
+        recorded(lambda: 1, tmp_path / "none.ritornello", mode="all")
 
 
 def test_a_run_that_is_being_recorded_lies_where_whoever_asked_for_it_clears_up(tmp_path):

@@ -40,9 +40,23 @@ def _said(directory, before="", after="", options=()):
         ("import socket; server = socket.create_server(('127.0.0.1', 0))", False),
         ("import asyncio; loop = asyncio.new_event_loop()", False),
         ("import random; random.seed(7)", False),
+        ("import random; random.seed(7); random.random()", False),
+        ("import random; random.getrandbits(24)", True),  # as rich does when it is imported
+        ("import random; [random.random() for _ in range(3000)]", True),
         ("import _thread, time; _thread.start_new_thread(time.sleep, (100,))", False),
     ],
-    ids=["imports", "closed", "file", "socket", "loop", "seed", "thread"],
+    ids=[
+        "imports",
+        "closed",
+        "file",
+        "socket",
+        "loop",
+        "seed",
+        "seed, drawn",
+        "drawn",
+        "often",
+        "thread",
+    ],
 )
 def test_what_forks_would_share_or_lose_is_not_forked(tmp_path, after, expected):
     assert _said(tmp_path, after=after).split()[0] == str(expected)

@@ -64,6 +64,25 @@ import pytest
 @pytest.mark.ritornello
 def test_ending():
     os._exit(7)
+
+
+@pytest.fixture
+def cut(pytestconfig):
+    # As a kill that comes while a report is being written.
+    for plugin in pytestconfig.pluginmanager.get_plugins():
+        task = getattr(plugin, "_task", None)
+        if task is not None:
+            task.reports.write_text('{"nodeid": "test_ending.py::test_c')
+            os._exit(9)
+
+
+@pytest.mark.ritornello
+def test_cut(cut):
+    pass
+
+
+def test_behind_it():
+    pass
 """
 
 
@@ -79,7 +98,7 @@ def recorded(tmp_path_factory):
 def test_the_tests_of_a_file_are_recorded_apart_and_their_file_is_collected_once(recorded):
     _, done, collected = recorded
 
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
     # By the session itself, and by the one process that is prepared.
     assert len(collected) == 2
 
@@ -87,9 +106,10 @@ def test_the_tests_of_a_file_are_recorded_apart_and_their_file_is_collected_once
 def test_a_test_that_ends_its_process_is_told_with_the_exit_code(recorded):
     _, done, _ = recorded
 
-    assert "1 failed" in done.stdout
-    assert "its own process ended before the test" in done.stdout
+    assert "2 failed" in done.stdout
+    assert done.stdout.count("ritornello: its own process ended before the test\n") == 2
     assert "exit code 7" in done.stdout
+    assert "exit code 9" in done.stdout
 
 
 @pytest.mark.sample(2)
