@@ -123,7 +123,8 @@ ROWS = [
     for point, skip, outcomes, room in [
         *[(*row, None) for row in POINTS],
         *[(*row, 0) for row in TAKEN if row[0] != "journal: cut"],
-        *[(*row, 8) for row in TAKEN if row[:2] != ("commit", 2)],
+        # With some room it depends on the time which batch finds none.
+        *[(*row, 8) for row in TAKEN if row[:2] in {("commit", 0), ("journal: cut", 0)}],
     ]
     for (happens, lasts), outcome in zip(KINDS, outcomes.split(), strict=True)
 ]
