@@ -27,6 +27,7 @@ from replay.log.duckdb_schema import LOG_NAME
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
 from replay.log.head import HEAD_NAME, read_head
+from replay.log.journal import JOURNAL_NAME
 from replay.log.lock import LOCK_NAME
 from replay.log.workspace import Workspace
 from replay.log.workspace_check import directories_in
@@ -34,7 +35,9 @@ from replay.log.workspace_check import directories_in
 __all__ = ["CATALOGUE_NAME", "plan_erasure", "refuse_held"]
 
 CATALOGUE_NAME: Final = "catalog.duckdb"
-_OF_A_RUN: Final = frozenset({ATTACHED_NAME, HEAD_NAME, LOCK_NAME, LOG_NAME, f"{LOG_NAME}.wal"})
+_OF_A_RUN: Final = frozenset(
+    {ATTACHED_NAME, HEAD_NAME, JOURNAL_NAME, LOCK_NAME, LOG_NAME, f"{LOG_NAME}.wal"}
+)
 _OF_THE_WORKSPACE: Final = frozenset(
     {"head", "runs", "replays", "workspace.log", ".gitignore", CATALOGUE_NAME}
 )

@@ -22,6 +22,7 @@ from replay.log.duckdb_schema import LOG_NAME, wal_path
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.frames import flush_directory
 from replay.log.fsck import check
+from replay.log.journal import journal_path
 from replay.log.lock import RunLock
 from replay.log.port import LogReader
 
@@ -65,7 +66,7 @@ def write_without(
             new.close()
     finally:
         old.close()
-    if wal_path(fresh / LOG_NAME).exists():
+    if _behind(fresh):
         raise LogError("the new store could not be brought into one file", where=str(fresh))
     _check(fresh, root, len(parts))
     _flush(fresh / LOG_NAME)
@@ -104,12 +105,20 @@ def discard(path: Path) -> None:
 
 
 def _settle(directory: Path, lock: RunLock) -> None:
-    """Bring what lies in the write-ahead file into the main one: it must not outlive it."""
-    if not wal_path(directory / LOG_NAME).exists():
+    """Bring what lies behind the main file into it: it must not outlive it."""
+    if not _behind(directory):
         return
     DuckDBStore.open(directory, read_only=False, lock=lock.borrowed()).close()
-    if wal_path(directory / LOG_NAME).exists():
-        raise LogError("the store's write-ahead file cannot be emptied", where=str(directory))
+    if _behind(directory):
+        raise LogError(
+            "the store's journal or write-ahead file cannot be emptied", where=str(directory)
+        )
+
+
+def _behind(directory: Path) -> bool:
+    """Return whether records may lie in another file than the main one."""
+    log = directory / LOG_NAME
+    return wal_path(log).exists() or journal_path(log).exists()
 
 
 def _without(reader: LogReader, parts: frozenset[int], places: frozenset[int]) -> Iterator[Entry]:

@@ -8,7 +8,7 @@ an object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -19,15 +19,17 @@ from replay.events.entry import Entry, Part
 from replay.events.header import decode_header, kind_in
 from replay.events.refs import RefsDecoder
 from replay.log.duckdb_rows import PART_COLUMNS, part_of
+from replay.log.journal import Tail
 from replay.log.port import DecodeHeader, Line
 
 __all__ = ["LogCursor", "read_entries", "read_lines"]
 
-#: Position, no ordinal, stored list of parts, header bytes, place; unchecked.
+#: Position, ordinal, bytes, what is said about them, place; unchecked. Of a record: no ordinal, its
+#: header bytes and the stored list of its parts.
 _Row: TypeAlias = tuple[Any, Any, Any, Any, Any]
 
 _HEADERS: Final = """
-SELECT seq, ordinal, about, data, place FROM log
+SELECT seq, ordinal, data, about, place FROM log
 WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
 """
 _ALL: Final = f"""
@@ -37,7 +39,7 @@ WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST
 #: A bit for each record of the batch says whether it is wanted: a list of positions costs more to
 #: hand over than the parts cost to read.
 _WANTED_PARTS: Final = f"""
-SELECT seq, {PART_COLUMNS} FROM log
+SELECT seq, {PART_COLUMNS}, NULL FROM log
 WHERE ordinal IS NOT NULL AND seq >= ? AND seq < ? AND get_bit(?::BIT, (seq - ?)::INTEGER) = 1
 ORDER BY seq, ordinal
 """  # noqa: S608 - our own names
@@ -69,6 +71,7 @@ class LogCursor:
 def read_entries(
     held: LogCursor,
     refs: RefsDecoder,
+    tail: Tail,
     first: int,
     last: int,
     decode: DecodeHeader,
@@ -78,6 +81,7 @@ def read_entries(
     Args:
         held: of the log; nothing else uses it meanwhile.
         refs: the decoder of part lists, as of ``first``.
+        tail: what the database does not hold.
         first: position of the first record.
         last: position after the last one.
         decode: decodes header bytes; called once for each record.
@@ -90,13 +94,18 @@ def read_entries(
     kept = 0
     seq, batch = first, _BATCH_MIN
     while seq < last:
-        start, stop, size = seq, min(seq + batch, last), 1
-        cursor = held.now
-        cursor.execute(_ALL, [start, stop])
+        start, size = seq, 1
+        pieces: Iterable[Sequence[_Row]]
+        if start < tail.stored:
+            stop = min(start + batch, last, tail.stored)
+            pieces = _fetched(held.now.execute(_ALL, [start, stop]))
+        else:
+            stop = last
+            pieces = [tail.between(start, stop)]
         # The record whose parts may still come; this loop runs for every record that is checked.
         here: _Row | None = None
         brought: list[Part] = []
-        while rows := cursor.fetchmany(_AT_ONCE):
+        for rows in pieces:
             for row in rows:
                 if row[1] is None:
                     if here is not None:
@@ -125,8 +134,13 @@ def read_entries(
             held.now = held.forget(held.now)
 
 
+def _fetched(cursor: duckdb.DuckDBPyConnection) -> Iterator[Sequence[_Row]]:
+    while rows := cursor.fetchmany(_AT_ONCE):
+        yield rows
+
+
 def _entry(row: _Row, refs: RefsDecoder, brought: list[Part], decode: DecodeHeader) -> Entry:
-    seq, _, stored, raw, place = row
+    seq, _, raw, stored, place = row
     if type(raw) is not bytes or type(stored) is not bytes:
         raise _no_bytes(seq)
     header = decode(raw, seq)
@@ -134,7 +148,9 @@ def _entry(row: _Row, refs: RefsDecoder, brought: list[Part], decode: DecodeHead
     return Entry(header=header, raw=raw, parts=listed, brought=tuple(brought), place=place)
 
 
-def read_lines(held: LogCursor, last: int, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+def read_lines(
+    held: LogCursor, tail: Tail, last: int, wanted: frozenset[str]
+) -> Iterator[Sequence[Line]]:
     """Yield the records before ``last``; see :meth:`replay.log.port.LogReader.lean`.
 
     Raises:
@@ -143,15 +159,29 @@ def read_lines(held: LogCursor, last: int, wanted: frozenset[str]) -> Iterator[S
     refs = RefsDecoder()
     start, batch, kept = 0, _BATCH_MIN, 0
     while start < last:
-        stop, size = min(start + batch, last), 1
-        cursor = held.now
-        rows = cursor.execute(_HEADERS, [start, stop]).fetchall()
-        mask = _mask(rows, wanted, start, stop)
-        among = [start, stop, mask.decode(), start]
-        parts = _Parts(cursor, _WANTED_PARTS, among if _WANTED in mask else None)
+        size = 1
+        rows: Sequence[_Row]
+        pieces: Iterator[Sequence[_Row]]
+        if start < tail.stored:
+            stop = min(start + batch, last, tail.stored)
+            rows = held.now.execute(_HEADERS, [start, stop]).fetchall()
+            mask = _mask(rows, wanted, start, stop)
+            pieces = iter(())
+            if _WANTED in mask:
+                among = [start, stop, mask.decode(), start]
+                pieces = _fetched(held.now.execute(_WANTED_PARTS, among))
+        else:
+            stop = last
+            rows = tail.headers(start, stop)
+            mask = _mask(rows, wanted, start, stop)
+            behind = tail.between(start, stop)
+            pieces = iter(
+                [[r for r in behind if r[1] is not None and mask[r[0] - start] == _WANTED]]
+            )
+        parts = _Parts(pieces)
         for first in range(0, len(rows), _AT_ONCE):
-            lines: list[Line] = [row[3] for row in rows[first : first + _AT_ONCE]]
-            size += sum([len(row[3]) for row in rows[first : first + _AT_ONCE]])
+            lines: list[Line] = [row[2] for row in rows[first : first + _AT_ONCE]]
+            size += sum([len(row[2]) for row in rows[first : first + _AT_ONCE]])
             end = first + len(lines)
             place = mask.find(_WANTED, first, end)
             while place >= 0:
@@ -180,7 +210,7 @@ def _mask(rows: Sequence[_Row], wanted: frozenset[str], start: int, stop: int) -
     mask = bytearray(b"0") * len(rows)
     known: dict[bytes, bool] = {}
     for seq, row in enumerate(rows, start):
-        raw = row[3]
+        raw = row[2]
         if row[0] != seq:
             raise _missing(seq)
         if type(raw) is not bytes:
@@ -198,24 +228,20 @@ def _mask(rows: Sequence[_Row], wanted: frozenset[str], start: int, stop: int) -
 class _Parts:
     """The parts that the records of a batch bring, in order of position."""
 
-    def __init__(
-        self, cursor: duckdb.DuckDBPyConnection, query: str, among: Sequence[object] | None
-    ) -> None:
-        self._cursor = cursor
-        self._rows: list[tuple[Any, ...]] = []
+    def __init__(self, pieces: Iterator[Sequence[_Row]]) -> None:
+        self._pieces = pieces
+        self._rows: Sequence[_Row] = ()
         self._next = self._count = 0
-        if among is not None:
-            cursor.execute(query, among)
-            self._fetch()
+        self._fetch()
 
     def take(self, seq: int) -> list[Part]:
         """Return the parts of a record, ascending ordinals; records in order of position."""
         parts: list[Part] = []
         while self._next < self._count and self._rows[self._next][0] == seq:
-            _, ordinal, about, data = self._rows[self._next]
-            if parts and ordinal != parts[-1].ordinal + 1:
-                raise _out_of_order(ordinal)
-            parts.append(part_of(ordinal, about, data))
+            row = self._rows[self._next]
+            if parts and row[1] != parts[-1].ordinal + 1:
+                raise _out_of_order(row[1])
+            parts.append(part_of(row[1], row[2], row[3]))
             self._next += 1
             if self._next == self._count:
                 self._fetch()
@@ -231,7 +257,7 @@ class _Parts:
             raise _out_of_order(self._rows[self._next][1])
 
     def _fetch(self) -> None:
-        self._rows = self._cursor.fetchmany(_AT_ONCE)
+        self._rows = next(self._pieces, ())
         self._next, self._count = 0, len(self._rows)
 
 

@@ -1,7 +1,8 @@
-"""The reading half of the DuckDB store: records, parts and typed columns out of the file.
+"""The reading half of the DuckDB store: out of the database, and out of the journal behind it.
 
 The one invariant: reading goes through cursors of the one connection, so it sees whole commits,
-changes nothing and may run beside the appending thread.
+changes nothing and may run beside the appending thread. What the database does not hold comes from
+the tail that was there when the reading began, and what it took meanwhile is not read twice.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from replay.events.refs import RefsDecoder
 from replay.log.duckdb_lines import LogCursor, read_entries, read_lines
 from replay.log.duckdb_rows import PART_COLUMNS, column_values, part_of, salts_of
 from replay.log.duckdb_schema import FIELDS, mapped_errors, shed_cache
+from replay.log.journal import Tail
 from replay.log.lock import RunLock
 from replay.log.port import DecodeHeader, Line
 from replay.log.record_check import Finding
@@ -33,10 +35,10 @@ SELECT seq, data, about FROM log WHERE ordinal IS NULL AND seq >= ? AND seq < ? 
 """
 _READ_PARTS: Final = f"""
 SELECT seq, {PART_COLUMNS} FROM log
-WHERE ordinal BETWEEN ? AND ? AND ordinal IN (SELECT unnest(?::BIGINT[]))
+WHERE seq < ? AND ordinal BETWEEN ? AND ? AND ordinal IN (SELECT unnest(?::BIGINT[]))
 """  # noqa: S608
 _READ_SALTS: Final = """
-SELECT about FROM log WHERE ordinal >= ? AND ordinal < ? ORDER BY ordinal
+SELECT about FROM log WHERE seq < ? AND ordinal >= ? AND ordinal < ? ORDER BY ordinal
 """
 
 #: Records whose typed columns are computed at once.
@@ -53,7 +55,9 @@ class DuckDBReader:
         self._lock = lock
         self._connection = connection
         self._closed = False
+        # A reading takes the number of records first, then the tail: that has them all.
         self._records = 0
+        self._tail = Tail()
         # Opens the file again, where nothing is lost by closing it; see `_forget`.
         self._reopen: Callable[[], duckdb.DuckDBPyConnection] | None = None
         self._using = OwnLock()
@@ -78,11 +82,12 @@ class DuckDBReader:
         """
         first = max(first, 0)
         end = self._records if last is None else min(last, self._records)
+        tail = self._tail
         if first >= end:
             return
         with mapped_errors(self._path, "reading"), self._cursor() as held:
-            refs = self._decoder_at(held.now, first)
-            yield from read_entries(held, refs, first, end, decode)
+            refs = self._decoder_at(held.now, tail, first)
+            yield from read_entries(held, refs, tail, first, end, decode)
             self._reached = (end, refs)
 
     def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
@@ -92,8 +97,9 @@ class DuckDBReader:
             IntegrityError: a record is missing, or a wanted one is malformed.
             LogError: the store is closed.
         """
+        records, tail = self._records, self._tail
         with mapped_errors(self._path, "reading"), self._cursor() as held:
-            yield from read_lines(held, self._records, wanted)
+            yield from read_lines(held, tail, records, wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.
@@ -104,10 +110,12 @@ class DuckDBReader:
         """
         if not ordinals:
             return {}
-        wanted = [min(ordinals), max(ordinals), list(ordinals)]
+        tail, asked = self._tail, frozenset(ordinals)
+        wanted = [tail.stored, min(ordinals), max(ordinals), list(ordinals)]
         with mapped_errors(self._path, "reading"), self._cursor() as held:
             rows = held.now.execute(_READ_PARTS, wanted).fetchall()
-        found = {ordinal: part_of(ordinal, about, data) for _, ordinal, about, data in rows}
+        rows += [row[:4] for row in tail.rows if row[1] in asked]
+        found = {ordinal: part_of(ordinal, data, about) for _, ordinal, data, about in rows}
         for ordinal in ordinals:
             if ordinal not in found:
                 raise IntegrityError("the run has no such part", where=f"part {ordinal}")
@@ -120,8 +128,10 @@ class DuckDBReader:
             IntegrityError: a salt is missing.
             LogError: the store is closed.
         """
+        tail = self._tail
         with mapped_errors(self._path, "reading"), self._cursor() as held:
-            rows = held.now.execute(_READ_SALTS, [first, last]).fetchall()
+            rows = held.now.execute(_READ_SALTS, [tail.stored, first, last]).fetchall()
+        rows += [(row[3],) for row in tail.rows if row[1] is not None and first <= row[1] < last]
         salts = salts_of(rows)
         if salts is None:
             raise IntegrityError("a part has no salt", where=str(self._path))
@@ -129,6 +139,8 @@ class DuckDBReader:
 
     def check_columns(self) -> Iterator[Finding]:
         """Compare every typed column with the header bytes it speaks of.
+
+        Records that stand in the journal have no typed columns yet.
 
         Records whose bytes cannot be read are passed over: the check of the run names them.
 
@@ -140,10 +152,10 @@ class DuckDBReader:
         columns = ", ".join(f'"{name}"' for name in names)
         query = f"SELECT raw, {columns} FROM events"  # noqa: S608 - our own names
         # A piece at a time: to put all in order, DuckDB would hold all.
-        pieces = [f"seq >= {n} AND seq < {n + _PIECE}" for n in range(0, self._records, _PIECE)]
-        records = 0
+        stored, records = self._tail.stored, 0
+        pieces = [f"seq >= {n} AND seq < {n + _PIECE}" for n in range(0, stored, _PIECE)]
         with mapped_errors(self._path, "reading"), self._cursor() as held:
-            for number, piece in enumerate([*pieces, f"seq < 0 OR seq >= {self._records}"], 1):
+            for number, piece in enumerate([*pieces, f"seq < 0 OR seq >= {stored}"], 1):
                 if number % _PIECES_KEPT == 0:
                     held.now = held.forget(held.now)
                 try:
@@ -157,8 +169,8 @@ class DuckDBReader:
                     for raw, *values in rows:
                         records += 1
                         yield from _compare(raw, dict(zip(names, values, strict=True)))
-        if records != self._records:
-            message = f"{records} rows of typed columns for {self._records} records"
+        if records != stored:
+            message = f"{records} rows of typed columns for {stored} records"
             yield Finding(code="column", seq=None, message=message)
 
     @contextlib.contextmanager
@@ -197,11 +209,13 @@ class DuckDBReader:
             self._connection = self._reopen()
             return self._connection.cursor()
 
-    def _decoder_at(self, cursor: duckdb.DuckDBPyConnection, first: int) -> RefsDecoder:
+    def _decoder_at(self, cursor: duckdb.DuckDBPyConnection, tail: Tail, first: int) -> RefsDecoder:
         reached, self._reached = self._reached, None
         position, decoder = reached if reached and reached[0] <= first else (0, RefsDecoder())
-        for seq, raw, refs in fetch_refs(cursor, position, first):
+        for seq, raw, refs in fetch_refs(cursor, position, min(first, tail.stored)):
             decoder.decode(decode_header(raw, seq), refs)
+        for row in tail.headers(position, first):
+            decoder.decode(decode_header(row[2] or b"", row[0]), row[3])
         return decoder
 
 

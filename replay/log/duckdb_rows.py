@@ -15,10 +15,11 @@ from replay.events.digest import COMMITMENT_BYTES, SALT_BYTES
 from replay.events.entry import Entry, Part, PartState
 from replay.events.header import Header
 from replay.events.refs import RefsEncoder
+from replay.log.journal import Row
 
 __all__ = ["PART_COLUMNS", "PART_STATES", "column_values", "part_of", "rows_of", "salts_of"]
 
-PART_COLUMNS: Final = "ordinal, about, data"
+PART_COLUMNS: Final = "ordinal, data, about"
 #: States of a part by the byte that stands for them.
 PART_STATES: Final[tuple[PartState, ...]] = ("present", "erased", "withheld", "missing")
 
@@ -30,17 +31,15 @@ _SALTED: Final = _SALT_AT + SALT_BYTES
 _CODES: Final = {state: bytes((code,)) for code, state in enumerate(PART_STATES)}
 _PRESENT: Final = PART_STATES.index("present")
 
-_Column = int | str | bytes | None
 
-
-def rows_of(entries: Sequence[Entry], encoder: RefsEncoder) -> list[tuple[_Column, ...]]:
+def rows_of(entries: Sequence[Entry], encoder: RefsEncoder) -> list[Row]:
     """Return the rows of a batch in the table's own order of columns: records, their parts after.
 
     Args:
         entries: records that follow the ones encoded before.
         encoder: the log's encoder of part lists, which moves on.
     """
-    rows: list[tuple[_Column, ...]] = []
+    rows: list[Row] = []
     for entry in entries:
         header = entry.header
         seq = header.seq
@@ -62,7 +61,7 @@ def salts_of(rows: Sequence[tuple[object]]) -> list[bytes] | None:
     return [about[_SALT_AT:] for (about,) in cast("Sequence[tuple[bytes]]", rows)]
 
 
-def part_of(ordinal: object, about: object, data: object) -> Part:
+def part_of(ordinal: object, data: object, about: object) -> Part:
     """Return the part in ``PART_COLUMNS`` of a row.
 
     Raises:
@@ -76,7 +75,7 @@ def part_of(ordinal: object, about: object, data: object) -> Part:
         or about[0] != _PRESENT
         or type(ordinal) is not int
     ):
-        return _other_part_of(ordinal, about, data)
+        return _other_part_of(ordinal, data, about)
     return Part(
         ordinal=ordinal,
         salt=about[_SALT_AT:],
@@ -86,7 +85,7 @@ def part_of(ordinal: object, about: object, data: object) -> Part:
     )
 
 
-def _other_part_of(ordinal: object, about: object, data: object) -> Part:
+def _other_part_of(ordinal: object, data: object, about: object) -> Part:
     """Return a part whose bytes are gone, or that is public."""
     if (
         not isinstance(ordinal, int)

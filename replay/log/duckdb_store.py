@@ -1,8 +1,9 @@
-"""The store of a recorded run: a DuckDB file in the run's directory.
+"""The store of a recorded run: a DuckDB file and its journal in the run's directory.
 
-The one invariant: one flush of the appender is one transaction, and it holds whole batches of
-records with their parts. Only this module opens the file; opening it by other means in the
-writer's process would drop DuckDB's own lock.
+The one invariant: a batch is acknowledged when it is durable in the journal or, where there is no
+room for it, in the database together with all that the journal holds. One transaction holds whole
+batches of records with their parts. Only this module opens the file; opening it by other means in
+the writer's process would drop DuckDB's own lock.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from replay.log.duckdb_schema import (
     wal_path,
 )
 from replay.log.head import check_head
+from replay.log.journal import Journal, Row, Tail, journal_path, read_tail
 from replay.log.lock import RunLock
 
 __all__ = ["CHECKPOINT_WAL_BYTES", "DuckDBStore"]
@@ -43,11 +45,6 @@ _RealThread = Thread
 #: Above this, commits are moved from the write-ahead file into the main one: opening a run takes
 #: about 0.1 s for each 16 MiB of it.
 CHECKPOINT_WAL_BYTES: Final = 16 * 1024 * 1024
-
-#: A larger batch gets an explicit transaction, since the appender flushes by itself when it holds
-#: much. Below, that would cost a fifth of a commit and add nothing.
-_IMPLICIT_ROWS_MAX: Final = 1024
-_IMPLICIT_BYTES_MAX: Final = 4 * 1024 * 1024
 
 _COUNT: Final = """
 SELECT count(*) FILTER (ordinal IS NULL), coalesce(max(seq) FILTER (ordinal IS NULL), -1) + 1,
@@ -71,6 +68,7 @@ class DuckDBStore(DuckDBReader):
         self._refusal = "" if writes else "the log is open for reading"
         # Written only by the appending thread.
         self._appender: duckdb.Appender | None = None
+        self._journal: Journal | None = None
         self._encoder = RefsEncoder()
         self._parts = 0
         self._settled = False
@@ -105,16 +103,15 @@ class DuckDBStore(DuckDBReader):
                 try:
                     create_schema(connection)
                     connection.execute("CHECKPOINT")
-                    store._settle()
+                    store._begin()
                     _flush_directory(directory.parent)
-                    store._appender = connection.appender("log")
                 except BaseException:
                     connection.close()
                     raise
         except BaseException:
             if ours:
                 # Half a log would look like a damaged one, and nothing was ever in it.
-                for file in (path, wal_path(path)):
+                for file in (path, wal_path(path), journal_path(path)):
                     with contextlib.suppress(OSError):
                         file.unlink()
             lock.release()
@@ -179,9 +176,11 @@ class DuckDBStore(DuckDBReader):
         if self._checkpointing is not None:
             self._checkpointing.join()
         try:
-            # Not needed for durability, so a failure is no loss: the write-ahead file stays.
-            with contextlib.suppress(duckdb.Error):
+            # Not needed for durability, so a failure is no loss: journal or write-ahead file stays.
+            with contextlib.suppress(duckdb.Error, OSError):
                 if not self._refusal:
+                    if self._tail.rows:
+                        self._transfer(self._tail.rows, self._records)
                     self._connection.execute("CHECKPOINT")
             self._refusal = self._refusal or "the log is closed"
             if self._appender is not None:
@@ -190,7 +189,11 @@ class DuckDBStore(DuckDBReader):
                     self._appender.clear()
             self._appender = None
             with mapped_errors(self._path, "closing"):
-                self._connection.close()
+                try:
+                    self._connection.close()
+                finally:
+                    if self._journal is not None:
+                        self._journal.close(remove=not self._tail.rows)
             # DuckDB's binding complains on standard error of objects that outlive the interpreter.
             del self._connection
         finally:
@@ -217,22 +220,30 @@ class DuckDBStore(DuckDBReader):
         self._refusal = "an earlier append failed; open the log again"
         parts = check_batch(entries, records=self._records, parts=self._parts)
         rows = rows_of(entries, self._encoder)
-        explicit = len(rows) > _IMPLICIT_ROWS_MAX or batch_size_bytes(entries) > _IMPLICIT_BYTES_MAX
-        assert self._appender is not None
+        assert self._journal is not None
         with mapped_errors(self._path, "appending to"):
-            if explicit:
-                self._connection.begin()
-            self._appender.append_rows(rows)
-            self._appender.flush()
-            if explicit:
-                self._connection.commit()
-            self._tend_files()
+            if self._journal.append(rows, batch_size_bytes(entries)):
+                self._tail.rows.extend(rows)
+            else:
+                self._transfer([*self._tail.rows, *rows], self._records + len(entries))
+                self._journal.empty()
         self._parts = parts
         self._records += len(entries)
         self._refusal = ""
 
+    def _transfer(self, rows: list[Row], records: int) -> None:
+        """Make rows durable in the database, which then holds so many records."""
+        assert self._appender is not None
+        # The appender flushes by itself when it holds much.
+        self._connection.begin()
+        self._appender.append_rows(rows)
+        self._appender.flush()
+        self._connection.commit()
+        self._tend_files()
+        self._tail = Tail(records)
+
     def _tend_files(self) -> None:
-        """After a commit: bring a new write-ahead file into the directory, and keep it short."""
+        """After a transaction: bring a new write-ahead file into the directory; keep it short."""
         if not self._settled:
             self._settle()
         checkpointing = self._checkpointing
@@ -275,19 +286,29 @@ class DuckDBStore(DuckDBReader):
     def _count(self) -> None:
         row = self._connection.execute(_COUNT).fetchone()
         assert row is not None
-        records, self._records, parts, self._parts = row
+        records, stored, parts, ordinals = row
         # A reader finds gaps while reading and names them; a writer must not write behind one.
-        if not self._refusal and (records, parts) != (self._records, self._parts):
+        if not self._refusal and (records, parts) != (stored, ordinals):
             raise IntegrityError("the log has gaps or repeats", where=str(self._path))
+        self._tail = read_tail(journal_path(self._path), stored, ordinals)
+        behind = sum(row[1] is None for row in self._tail.rows)
+        self._records, self._parts = stored + behind, ordinals + len(self._tail.rows) - behind
 
     def _take_up(self) -> None:
-        """Rebuild the state of the encoder of part lists, and begin to append."""
+        """Begin to append where the log ends; rebuild the state of the encoder of part lists."""
+        self._begin()
         decoder = RefsDecoder()
         for seq, raw, refs in fetch_refs(self._connection, 0, self._records):
             header = decode_header(raw, seq)
             self._encoder.encode(header, decoder.decode(header, refs))
-        self._settle()
+
+    def _begin(self) -> None:
+        """Begin to append. What the journal of an earlier writer holds goes into the database."""
         self._appender = self._connection.appender("log")
+        if self._tail.rows:
+            self._transfer(self._tail.rows, self._records)
+        self._journal = Journal.open(journal_path(self._path))
+        self._settle()
 
 
 def _refuse_existing(path: Path) -> None:

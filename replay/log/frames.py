@@ -28,7 +28,9 @@ __all__ = [
     "FrameFile",
     "Frames",
     "encode_frame",
+    "flush_data",
     "flush_directory",
+    "frame_end",
     "parse_frames",
     "read_frames",
 ]
@@ -92,6 +94,14 @@ def parse_frames(data: bytes, start: int = 0) -> Frames:
         ends.append(start + end)
         position = end
     return Frames(frames=tuple(frames), ends=tuple(ends), tail_bytes=len(data) - position)
+
+
+def frame_end(data: bytes, start: int) -> int | None:
+    """Return where the frame at ``start`` says that it ends, or None if that is not in the data."""
+    begin = start + _PREFIX_BYTES
+    length = int.from_bytes(data[start : start + 4], "little")
+    # No frame is empty, so a tail of zeros is none.
+    return begin + length if 0 < length <= len(data) - begin else None
 
 
 def read_frames(path: Path) -> Frames:
@@ -273,6 +283,18 @@ def _flush(descriptor: int) -> None:
         os.fsync(descriptor)
     else:
         fcntl.fcntl(descriptor, full)
+
+
+def flush_data(descriptor: int) -> None:
+    """Flush what was written to a file and its size, and no more than that where it is cheaper.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        _flush(descriptor)
+    else:
+        os.fdatasync(descriptor)
 
 
 def _failed(verb: str, path: Path, error: OSError) -> LogError:

@@ -107,5 +107,5 @@ def check_head(directory: Path, size: int) -> None:
         raise IntegrityError(
             f"log is shorter than its head: {size} records of {head.size}",
             where=str(directory),
-            hint="its write-ahead file is missing or cut; restore the directory from a copy",
+            hint="its journal or its write-ahead file is missing or cut; restore a copy",
         )

@@ -44,7 +44,7 @@ _GROUP_RECORDS_MAX: Final = 16_384
 _GROUP_BYTES_MAX: Final = 32 * 1024 * 1024
 #: Nothing lingers once this much has gathered.
 _LINGER_BYTES_MAX: Final = 1024 * 1024
-#: While commits follow one another without a pause, the hook is called no more often than this.
+#: The hook is called no more often than this: to write the head costs as much as a commit.
 _HOOK_PAUSE_S: Final = 0.05
 
 _Callback = Callable[[], None]
@@ -58,9 +58,9 @@ class Writer:
     Args:
         store: where records go. The writer appends to it until closed and does not close it.
         on_commit: called on the writer's thread after a commit and the callbacks it released,
-            with the number of durable records and their root; writes the head. While further
-            records wait already it is called for the last of several commits, at least every
-            50 ms. An error it raises fails the writer.
+            with the number of durable records and their root; writes the head. Commits within
+            50 ms of the last call share the next one, which comes when that time is over. An
+            error it raises fails the writer.
         on_failure: called once on the writer's thread, after ``failed`` was set.
         frontier: the tree over the records already in the store, if the caller has it; rebuilt
             from the store otherwise, at one read of all records.
@@ -248,7 +248,10 @@ class Writer:
         self._running = False
 
     def _gather(self) -> tuple[list[Entry], int, bool]:
-        """Take records until somebody waits for them and no more are there; say if closing."""
+        """Take records until somebody waits for them and no more are there; say if closing.
+
+        Comes back with none when it is time for the hook.
+        """
         queue = self._queue
         group: list[Entry] = []
         size = 0
@@ -258,7 +261,10 @@ class Writer:
                 if size > _LINGER_BYTES_MAX or not self._lingers(deadline):
                     break
                 continue
-            item = _get(queue)
+            try:
+                item = _get(queue, timeout=None if group else self._hook_wait())
+            except Empty:
+                break
             if item is None:
                 return group, size, True
             if not group:
@@ -297,14 +303,20 @@ class Writer:
         self._call_waiting()
 
     def _call_hook(self, *, closing: bool) -> None:
-        """Call the hook, unless it knows all, or a next commit follows at once."""
+        """Call the hook, unless it knows all or was called a moment ago."""
         if self._hooked == self._durable:
             return
-        if closing or not _qsize(self._queue) or monotonic() >= self._hook_due:
+        if closing or monotonic() >= self._hook_due:
             self._hooked = self._durable
             self._hook_due = monotonic() + _HOOK_PAUSE_S
             if self._on_commit is not None:
                 self._on_commit(*self.root())
+
+    def _hook_wait(self) -> float | None:
+        """Return how long to wait for a record before the hook is called, in seconds."""
+        if self._hooked == self._durable or self._failed is not None:
+            return None
+        return max(0.0, self._hook_due - monotonic())
 
     def _call_waiting(self) -> None:
         while True:

@@ -16,8 +16,12 @@ class TestMemoryStore(StoreContract):
 
 
 class TestDuckDBStore(StoreContract):
+    @pytest.fixture(params=[2048, 3, 0], ids=["journal", "little journal", "no journal"])
+    def room(self, request, monkeypatch):
+        monkeypatch.setattr("replay.log.journal.JOURNAL_ROWS_MAX", request.param)
+
     @pytest.fixture
-    def store(self, tmp_path):
+    def store(self, tmp_path, room):
         self.directory = tmp_path / "run"
         self.opened = [DuckDBStore.create(self.directory)]
         yield self.opened[0]

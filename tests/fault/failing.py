@@ -37,6 +37,7 @@ class Disk:
         self.lasts = lasts
         self.skip = skip
         self.hit = 0
+        self.sealing = False
         self.sealed = False
         self.passed = []
         self._lock = threading.Lock()
@@ -85,19 +86,10 @@ class _Wrapped:
 class _Appender(_Wrapped):
     def append_rows(self, rows):
         rows = list(rows)
-        self._seals = any(
+        self._disk.sealing = any(
             isinstance(field, bytes) and _SEAL in field for row in rows for field in row
         )
         self._real.append_rows(rows)
-
-    def flush(self):
-        name = "commit of the seal" if self._seals else "commit"
-
-        def flush():
-            self._real.flush()
-            self._disk.sealed = self._disk.sealed or self._seals
-
-        self._disk.at(name, flush, _io_error("write"))
 
 
 class _Cursor(_Wrapped):
@@ -132,6 +124,19 @@ class _Connection(_Wrapped):
             name, lambda: self._real.execute(query, *arguments), _io_error("write")
         )
 
+    def commit(self):
+        if not self._appends:
+            return self._real.commit()
+        sealing = self._disk.sealing
+
+        def commit():
+            self._real.commit()
+            self._disk.sealed = self._disk.sealed or sealing
+
+        return self._disk.at(
+            "commit of the seal" if sealing else "commit", commit, _io_error("write")
+        )
+
     def appender(self, table):
         self._appends = True
         return _Appender(self._real.appender(table), self._disk)
@@ -157,6 +162,7 @@ class _System:
     def __init__(self, disk):
         self._disk = disk
         self._names = {}
+        self._seals = False
 
     def __getattr__(self, name):
         return getattr(os, name)
@@ -168,6 +174,8 @@ class _System:
             owner = "workspace" if (path.parent / "workspace.log").exists() else "run"
             last = owner == "run" and self._disk.sealed
             return f"{'last ' if last else ''}head of the {owner}"
+        if path.name == "log.journal":
+            return "journal"
         if path.name == "workspace.log":
             return "workspace record"
         if path.name == "out":
@@ -183,7 +191,20 @@ class _System:
 
     def write(self, descriptor, data):
         name = self._names.get(descriptor, "")
+        if name == "journal":
+            self._seals = _SEAL in data
+            name = self._journal()
         return self._disk.at(f"{name}: write", lambda: os.write(descriptor, data), _no_space())
+
+    def _journal(self):
+        return "journal of the seal" if self._seals else "journal"
+
+    def fdatasync(self, descriptor):
+        def flush():
+            os.fdatasync(descriptor)
+            self._disk.sealed = self._disk.sealed or self._seals
+
+        self._disk.at(f"{self._journal()}: flush", flush, _no_space())
 
     def fsync(self, descriptor):
         # What the engine did not open by itself is a bundle's temporary file.
@@ -196,7 +217,8 @@ class _System:
 
     def ftruncate(self, descriptor, size):
         name = self._names.get(descriptor, "")
-        self._disk.at(f"{name}: undo", lambda: os.ftruncate(descriptor, size), _no_space())
+        what = "cut" if name == "journal" else "undo"
+        self._disk.at(f"{name}: {what}", lambda: os.ftruncate(descriptor, size), _no_space())
 
     def rename(self, source, target):
         name = self._name(target)
@@ -222,6 +244,8 @@ def on_disk(disk, put, *others):
 
     put("replay.log.duckdb_store.connect", connect)
     put("replay.log.duckdb_store._RealThread", _Awaited)
-    for module in ("replay.log.head", "replay.log.frames", "replay.log.duckdb_store", *others):
+    for module in ("head", "frames", "journal", "duckdb_store"):
+        put(f"replay.log.{module}.os", system)
+    for module in others:
         put(f"{module}.os", system)
     return disk

@@ -184,6 +184,9 @@ def _main(workspace, address, seen, point, skip, when, early):
 
     if point:
         on_disk(_deadly(point, skip, when), _put)
+        if "commit" in point or point == "journal: cut":
+            # With more room the database would take all when the run ends.
+            _put("replay.log.journal.JOURNAL_ROWS_MAX", 0 if "seal" in point else 6)
         if "checkpoint" in point:
             _put("replay.log.duckdb_store.CHECKPOINT_WAL_BYTES", 1)
     if early == "1":

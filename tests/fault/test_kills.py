@@ -26,21 +26,31 @@ AIMED = [
     ("checkpoint beside commits", 6, "during"),
     ("checkpoint beside commits", 2, "after"),
     ("commit of the seal", 0, "during"),
+    ("journal: flush", 90, "during"),
+    ("journal: cut", 40, "before"),
     ("last head of the run: rename", 0, "before"),
     ("workspace record: write", 1, "after"),
 ]
 AIMED_FULL = [
     ("commit", 0, "before"),
     ("commit", 0, "after"),
-    *[("commit", skip, "during") for skip in range(5, 150, 15)],
+    *[("commit", skip, "during") for skip in range(5, 95, 9)],
     *[("commit", skip, "after") for skip in (3, 88)],
     *[("checkpoint beside commits", skip, "during") for skip in range(0, 100, 12)],
     ("checkpoint beside commits", 0, "before"),
     ("commit of the seal", 0, "before"),
     ("commit of the seal", 0, "after"),
-    ("head of the run: write", 20, "after"),
-    ("head of the run: rename", 40, "before"),
-    ("head of the run: rename", 40, "after"),
+    ("journal: write", 0, "before"),
+    ("journal: write", 120, "after"),
+    *[("journal: flush", skip, "during") for skip in range(7, 150, 30)],
+    ("journal: flush", 60, "after"),
+    ("journal: cut", 0, "after"),
+    ("journal: cut", 70, "during"),
+    ("journal of the seal: flush", 0, "before"),
+    ("journal of the seal: flush", 0, "after"),
+    ("head of the run: write", 2, "after"),
+    ("head of the run: rename", 3, "before"),
+    ("head of the run: rename", 3, "after"),
     ("last head of the run: write", 0, "during"),
     ("last head of the run: rename", 0, "after"),
     ("checkpoint at the end", 0, "before"),
@@ -168,6 +178,8 @@ def test_a_run_killed_at_a_write_point_holds_all_that_was_seen(
 
     assert left.status == -signal.SIGKILL
     sealed = point.partition(":")[0] in SEALED or "workspace" in point
+    # What was written survives a kill, flushed or not.
+    sealed |= point == "journal of the seal: flush"
     if point == "commit of the seal":
         # It is there whole or not at all.
         sealed = when == "after" or (

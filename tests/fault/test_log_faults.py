@@ -52,14 +52,24 @@ def python(code, *arguments, **options):
     )
 
 
-def crashed(directory, copy, entries, batch=7):
-    """Lay a directory down as a killed process would have left it, with a write-ahead file."""
-    store = DuckDBStore.create(directory)
-    for start in range(0, len(entries), batch):
-        store.append(entries[start : start + batch])
+JOURNAL, WAL = "log.journal", "log.duckdb.wal"
+
+
+def crashed(directory, copy, entries, batch=7, *, last=JOURNAL):
+    """Lay a directory down as a killed process would have left it: the last records in a file.
+
+    What is in the journal alone may have been in the database's write-ahead file, and in part.
+    """
+    room = {JOURNAL: 2048, WAL: 0, "both": 70}[last]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("replay.log.journal.JOURNAL_ROWS_MAX", room)
+        store = DuckDBStore.create(directory)
+        for start in range(0, len(entries), batch):
+            store.append(entries[start : start + batch])
     shutil.copytree(directory, copy)
     store.close()
-    assert (copy / "log.duckdb.wal").stat().st_size > 0
+    for name in (JOURNAL, WAL) if last == "both" else (last,):
+        assert (copy / name).stat().st_size > 0
     return copy
 
 
@@ -179,9 +189,10 @@ def test_a_lock_is_free_again_after_its_holder_was_killed(tmp_path):
 # --- files ----------------------------------------------------------------------------------------
 
 
-def test_opening_a_crashed_run_for_reading_changes_no_byte(tmp_path):
+@pytest.mark.parametrize("last", [JOURNAL, WAL, "both"])
+def test_opening_a_crashed_run_for_reading_changes_no_byte(tmp_path, last):
     entries = chain(100)
-    directory = crashed(tmp_path / "run", tmp_path / "crashed", entries)
+    directory = crashed(tmp_path / "run", tmp_path / "crashed", entries, last=last)
     before = digest(directory)
 
     store = DuckDBStore.open(directory)
@@ -199,7 +210,7 @@ def test_files_of_a_run_are_private_also_while_it_is_written(tmp_path):
     write_head(directory, Checkpoint("o", 3, b"\1" * 32))
 
     modes = {path.name: path.stat().st_mode & 0o777 for path in directory.iterdir()}
-    assert modes == dict.fromkeys(["head", "log.duckdb", "log.duckdb.wal", "run.lock"], 0o600)
+    assert modes == dict.fromkeys(["head", "log.duckdb", JOURNAL, "run.lock"], 0o600)
     assert directory.stat().st_mode & 0o777 == 0o700
     store.close()
 
@@ -259,10 +270,11 @@ def test_a_later_schema_is_refused_with_advice(tmp_path):
     assert "later version" in caught.value.hint
 
 
-def test_a_missing_write_ahead_file_is_noticed_by_the_head(tmp_path):
-    directory = crashed(tmp_path / "run", tmp_path / "crashed", chain(30))
+@pytest.mark.parametrize("last", [JOURNAL, WAL])
+def test_a_missing_file_of_last_records_is_noticed_by_the_head(tmp_path, last):
+    directory = crashed(tmp_path / "run", tmp_path / "crashed", chain(30), last=last)
     write_head(directory, Checkpoint("o", 30, b"\1" * 32))
-    (directory / "log.duckdb.wal").unlink()
+    (directory / last).unlink()
 
     with pytest.raises(IntegrityError, match="shorter than its head: 0 records of 30"):
         DuckDBStore.open(directory)
@@ -271,31 +283,42 @@ def test_a_missing_write_ahead_file_is_noticed_by_the_head(tmp_path):
     for_the_check.close()
 
 
-def test_a_shortened_write_ahead_file_is_noticed_wherever_it_was_cut(tmp_path):
-    directory = crashed(tmp_path / "run", tmp_path / "crashed", chain(60), batch=3)
+@pytest.mark.parametrize("last", [JOURNAL, WAL])
+def test_a_shortened_file_of_last_records_is_noticed_wherever_it_was_cut(tmp_path, last):
+    directory = crashed(tmp_path / "run", tmp_path / "crashed", chain(60), batch=3, last=last)
     write_head(directory, Checkpoint("o", 60, b"\1" * 32))
-    wal = directory / "log.duckdb.wal"
-    whole = wal.read_bytes()
+    file = directory / last
+    whole = file.read_bytes()
 
     for cut in random.Random(7).sample(range(1, len(whole) - 1), 12):
-        wal.write_bytes(whole[:cut])
+        file.write_bytes(whole[:cut])
         with pytest.raises((IntegrityError, LogError)):
             DuckDBStore.open(directory)
-    wal.write_bytes(whole)
+    file.write_bytes(whole)
     DuckDBStore.open(directory).close()
 
 
-def test_a_flipped_byte_in_the_write_ahead_file_is_refused(tmp_path):
-    directory = crashed(tmp_path / "run", tmp_path / "crashed", chain(60), batch=3)
+@pytest.mark.parametrize("last", [JOURNAL, WAL])
+def test_a_flipped_byte_in_the_last_records_is_refused(tmp_path, last):
+    directory = crashed(tmp_path / "run", tmp_path / "crashed", chain(60), batch=3, last=last)
     write_head(directory, Checkpoint("o", 60, b"\1" * 32))
-    wal = directory / "log.duckdb.wal"
-    whole = wal.read_bytes()
+    file = directory / last
+    whole = file.read_bytes()
 
     for position in random.Random(8).sample(range(len(whole)), 12):
-        flip(wal, position)
+        flip(file, position)
         with pytest.raises((IntegrityError, LogError)):
             DuckDBStore.open(directory)
-        wal.write_bytes(whole)
+        file.write_bytes(whole)
+
+
+def test_a_journal_that_goes_on_behind_what_the_database_lost_is_refused(tmp_path):
+    directory = crashed(tmp_path / "run", tmp_path / "crashed", chain(100), last="both")
+    (directory / WAL).unlink()
+
+    for read_only in (True, False):
+        with pytest.raises(IntegrityError, match=r"records 0 to \d+ are missing before it"):
+            DuckDBStore.open(directory, read_only=read_only, compare_head=False)
 
 
 def test_a_flipped_byte_in_the_database_is_refused_or_hits_nothing(tmp_path):
@@ -485,6 +508,7 @@ def test_a_directory_whose_parent_is_missing_is_refused(tmp_path):
 
 def test_a_checkpoint_beside_the_commits_shortens_the_write_ahead_file(tmp_path, monkeypatch):
     monkeypatch.setattr("replay.log.duckdb_store.CHECKPOINT_WAL_BYTES", 100_000)
+    monkeypatch.setattr("replay.log.journal.JOURNAL_ROWS_MAX", 40)
     store, run = DuckDBStore.create(tmp_path / "run"), Chain(12)
     wal = tmp_path / "run" / "log.duckdb.wal"
     entries = []

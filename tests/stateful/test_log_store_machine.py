@@ -1,6 +1,7 @@
 """The DuckDB store does what the memory store does, through any sequence of operations.
 
-A crash is imitated by opening a copy of the directory as it lies there, write-ahead file and all.
+A crash is imitated by opening a copy of the directory as it lies there, write-ahead file, journal
+and all. How much the journal takes before the database does is drawn.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from replay.log import journal
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.memory import MemoryStore
 from tests.contract.entries import Chain
@@ -26,10 +28,13 @@ class StoreMachine(RuleBasedStateMachine):
         self.directory = self.root / "run"
         self.store = DuckDBStore.create(self.directory)
         self.model = MemoryStore()
+        self.readings = []
+        self.room = journal.JOURNAL_ROWS_MAX
 
-    @initialize(seed=st.integers(0, 2**32))
-    def begin(self, seed):
+    @initialize(seed=st.integers(0, 2**32), room=st.sampled_from([0, 7, 60, 2048]))
+    def begin(self, seed, room):
         self.chain = Chain(seed)
+        vars(journal)["JOURNAL_ROWS_MAX"] = room
 
     @rule(count=st.integers(1, 40))
     def append(self, count):
@@ -43,7 +48,27 @@ class StoreMachine(RuleBasedStateMachine):
             self.append(count)
 
     @rule()
+    def begin_a_reading(self):
+        """It goes on while more is appended, and sees what was there when it began."""
+        reading, expected = self.store.entries(), list(self.model.entries())
+        self.readings.append((reading, expected, [next(reading)] if expected else []))
+
+    @rule()
+    def end_the_readings(self):
+        for reading, expected, read in self.readings:
+            read.extend(reading)
+            assert read == expected or not read
+        self.readings.clear()
+
+    @rule(wanted=st.sampled_from([(), ("EffectStarted", "RunStarted"), ("OutputWritten",)]))
+    def read_lean(self, wanted):
+        lines = [line for piece in self.store.lean(frozenset(wanted)) for line in piece]
+        model = [line for piece in self.model.lean(frozenset(wanted)) for line in piece]
+        assert lines == model
+
+    @rule()
     def close_and_open(self):
+        self.end_the_readings()
         self.store.close()
         self.store = DuckDBStore.open(self.directory, read_only=False)
 
@@ -54,6 +79,7 @@ class StoreMachine(RuleBasedStateMachine):
         # Copying in this process drops DuckDB's own lock; here nobody else opens the original.
         shutil.copytree(self.directory, copy)
         if goes_on:
+            self.end_the_readings()
             self.store.close()
             self.directory = copy
             self.store = DuckDBStore.open(copy, read_only=False)
@@ -86,12 +112,14 @@ class StoreMachine(RuleBasedStateMachine):
         assert self.store.size() == self.model.size()
 
     def teardown(self):
+        vars(journal)["JOURNAL_ROWS_MAX"] = self.room
+        self.end_the_readings()
         assert list(self.store.entries()) == list(self.model.entries())
         self.store.close()
         shutil.rmtree(self.root)
 
 
 StoreMachine.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=16, stateful_step_count=14, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestStoreMachine = StoreMachine.TestCase

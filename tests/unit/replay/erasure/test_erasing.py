@@ -103,6 +103,27 @@ def test_a_sentence_is_in_no_decoded_byte_afterwards_and_the_root_is_what_it_was
     assert after.holes.records == sum(plan.runs[0].records.values())
 
 
+def test_a_sentence_in_a_journal_is_erased_like_any_other(workspace, tmp_path):
+    """As a kill leaves it between the seal and the closing of the log."""
+    directory = Workspace.open(workspace, create=False).run_directory("last")
+    sealed = DuckDBStore.open(directory)
+    killed = DuckDBStore.create(tmp_path / "killed")
+    for entry in sealed.entries():
+        killed.append([entry])
+    sealed.close()
+    for name in ("log.duckdb", "log.journal"):
+        shutil.copyfile(tmp_path / "killed" / name, directory / name)
+    killed.close()
+    root = checked(workspace).root
+    assert SENTENCE.split()[0].encode() in (directory / "log.journal").read_bytes()
+
+    erase(workspace, words())
+
+    assert not (directory / "log.journal").exists()
+    assert places_of(workspace) == []
+    assert (checked(workspace).integrity, checked(workspace).root) == ("ok", root)
+
+
 def test_the_plan_names_the_input_and_every_prompt_that_repeats_it(workspace):
     plan = plan_erasure(Workspace.open(workspace), "last", words(), READINGS)
 
