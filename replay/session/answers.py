@@ -96,7 +96,8 @@ class LiveAnswers(_Answers):
         if source not in CLOCK_SOURCES:
             return super().answer(source, argument, live)
         scheduler = self._scheduler
-        scheduler.looked()
+        if len(scheduler.participants) > 1:  # nobody else waits for a turn
+            scheduler.looked()
         # No door is on this way, since the clocks asked here are the real ones.
         value = live()
         time = self._offset + self._monotonic_ns() // 1000
