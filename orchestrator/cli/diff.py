@@ -21,7 +21,7 @@ from replay.bundle.reader import BundleReader
 from replay.errors import IntegrityError, NotFoundError, UsageError
 from replay.forensics.diff.compare import DETAILED, LISTED, compare_runs
 from replay.forensics.diff.rules import Rule, Rules, parse_rule, parse_rules
-from replay.log.fsck import check
+from replay.log.named_heads import check_run
 from replay.log.port import LogReader
 from replay.session.record import DEFAULT_WORKSPACE
 
@@ -118,7 +118,7 @@ def _checked(run: str, workspace: Path) -> Iterator[LogReader]:
     """Open a run whose evidence holds; a bundle checks itself."""
     with opened(run, workspace) as reader:
         if not isinstance(reader, BundleReader):
-            checked = check(reader)
+            checked = check_run(reader)
             if checked.integrity != "ok":
                 first = checked.findings[0]
                 raise IntegrityError(

@@ -17,6 +17,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.reading.records import iter_events
 from orchestrator.cli.reading.summaries import task_labels
 from orchestrator.cli.searching.late_secrets import late_secrets
+from orchestrator.cli.searching.suspected import suspected
 from orchestrator.cli.searching.withheld_text import decoded_text, refuse_beside
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.bundle.attached import Attached, read_attached
@@ -24,11 +25,11 @@ from replay.bundle.publishing import BundleSummary
 from replay.bundle.withholding import Selection, Withheld, parse_withheld, select_withheld
 from replay.bundle.writer import write_bundle
 from replay.errors import IntegrityError, LogError, UsageError
-from replay.events.kinds import SecretSuspected
-from replay.log.duckdb_store import DuckDBStore
 from replay.log.excerpt import Excerpt
-from replay.log.fsck import RunCheck, check
-from replay.log.head import origin_of, read_head
+from replay.log.fsck import RunCheck
+from replay.log.head import origin_of
+from replay.log.port import LogReader
+from replay.log.stored_run import StoredRun
 from replay.log.workspace import Workspace
 from replay.session.api import BUNDLE_SUFFIX
 from replay.session.record import DEFAULT_WORKSPACE
@@ -182,9 +183,9 @@ def export_run(
         UsageError: there is nothing of what is to be withheld.
     """
     directory = place.run_directory(run)
-    store = DuckDBStore.open(directory)
+    store = StoredRun.of(place, directory)
     try:
-        checked = check(store, head=read_head(directory))
+        checked = store.check()
         if checked.integrity != "ok":
             raise IntegrityError(
                 f"the run does not hold: {checked.findings[0].message}",
@@ -195,10 +196,9 @@ def export_run(
         decoded = {each.text: decoded_text(store, each.text) for each in withheld if each.text}
         selection = select_withheld(store, withheld, actors, decoded) if withheld else Selection()
         name = checked.run or directory.name
-        suspected = _suspected(store)
+        known = _suspected(store)
         late = late_secrets(store, place, name, checked, time.time_ns() // 1000)
-        suspected = None if suspected is None else suspected | late
-        if suspected is None or not selection.ordinals >= suspected or (suspected and keep_salts):
+        if known is None or not selection.ordinals >= known | late or (known | late and keep_salts):
             return None
         attached = read_attached(directory)
         unchanged = attached is not None and attached.manifest.root == checked.root
@@ -232,27 +232,18 @@ def export_run(
     return Exported(summary=summary, entered=all(entered), withheld=selection)
 
 
-def _suspected(store: DuckDBStore) -> frozenset[int] | None:
-    """Return the parts of exchanges in which a secret was found too late, as far as they stand.
+def _suspected(store: LogReader) -> frozenset[int] | None:
+    """Return the parts in which a secret was found too late, as far as they stand.
 
     Returns:
         None if a record that names one cannot be read any more.
     """
-    records: set[int] = set()
-    for lines in store.lean(frozenset({"SecretSuspected"})):
-        for entry in lines:
-            if isinstance(entry, bytes):
-                continue
-            event = next(iter_events(store, entry.header.seq, entry.header.seq + 1))
-            if not isinstance(event.payload, SecretSuspected):
-                return None
-            records.add(event.payload.record)
     parts: set[int] = set()
-    for each in store.entries() if records else ():
-        if records & {each.header.seq, each.header.answers}:
-            parts.update(each.parts)
-    present = store.parts(sorted(parts)).values() if parts else ()
-    return frozenset(part.ordinal for part in present if part.data is not None)
+    for suspicion, standing in suspected(store):
+        if suspicion is None:
+            return None
+        parts |= standing
+    return frozenset(parts)
 
 
 def _excerpts(attached: Attached | None, own: Excerpt | None) -> tuple[Excerpt, ...]:

@@ -11,7 +11,6 @@ import typer
 
 from attestations.whole_files import write_whole
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
-from orchestrator.cli.evidence.named_heads import against_named, named_heads
 from orchestrator.cli.evidence.proof_report import proof_fields
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit_json, inert, say
@@ -22,6 +21,7 @@ from replay.errors import IntegrityError, NotFoundError, UsageError
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
 from replay.log.head import origin_of, read_head
+from replay.log.named_heads import against_named, named_heads
 from replay.log.port import LogReader
 from replay.log.workspace import Workspace
 from replay.session.api import BUNDLE_SUFFIX

@@ -15,7 +15,6 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb, trouble_of
 from orchestrator.cli.batch.several import expanded, worst
 from orchestrator.cli.evidence.anchoring import read_anchors
 from orchestrator.cli.evidence.keyless_trust import read_keyless_trust
-from orchestrator.cli.evidence.named_heads import named_heads
 from orchestrator.cli.evidence.proof_report import (
     is_proof,
     verify_proof,
@@ -41,6 +40,7 @@ from orchestrator.cli.gate.receipts import receipts_admitted
 from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.terminal import emit, emit_json, inert, say
 from replay.errors import ReplayError, UsageError
+from replay.log.named_heads import named_heads
 from replay.log.workspace import WORKSPACE_NAME, Workspace, WorkspaceCheck
 
 __all__ = ["main", "with_directory"]

@@ -25,10 +25,11 @@ from replay.events.kinds import role_of
 from replay.events.workspace_kinds import RunRegistered
 from replay.log.duckdb_schema import LOG_NAME
 from replay.log.duckdb_store import DuckDBStore
-from replay.log.fsck import check
+from replay.log.fsck import RunCheck, check
 from replay.log.head import HEAD_NAME, read_head
 from replay.log.journal import JOURNAL_NAME
 from replay.log.lock import LOCK_NAME
+from replay.log.stored_run import StoredRun
 from replay.log.workspace import Workspace
 from replay.log.workspace_check import directories_in
 
@@ -65,7 +66,7 @@ def plan_erasure(
         NotFoundError: there is no such run or record.
     """
     directory = place.run_directory(run)
-    first, selected = _named(directory, wanted, readings)
+    first, selected = _named(place, directory, wanted, readings)
     passages = selected.passages
     for text in (wanted.reason, wanted.authority):
         if any(each.stand_in(text) for each in passages):
@@ -102,10 +103,12 @@ def plan_erasure(
     )
 
 
-def _named(directory: Path, wanted: Wanted, readings: Readings | None) -> tuple[RunPlan, Selected]:
-    store = DuckDBStore.open(directory)
+def _named(
+    place: Workspace, directory: Path, wanted: Wanted, readings: Readings | None
+) -> tuple[RunPlan, Selected]:
+    store = StoredRun.of(place, directory)
     try:
-        root, size = _sealed(store, directory)
+        root, size = _sealed(store.check(), directory)
         selected = select(store, wanted.events, wanted.passages, readings)
     finally:
         store.close()
@@ -114,8 +117,7 @@ def _named(directory: Path, wanted: Wanted, readings: Readings | None) -> tuple[
     return msgspec.structs.replace(plan, files=files, left=selected.left), selected
 
 
-def _sealed(store: DuckDBStore, directory: Path) -> tuple[str, int]:
-    checked = check(store, head=read_head(directory))
+def _sealed(checked: RunCheck, directory: Path) -> tuple[str, int]:
     if checked.integrity != "ok":
         raise IntegrityError(
             f"the run does not hold: {checked.findings[0].message}",
@@ -173,7 +175,7 @@ def _copied(
         shared = {n for n in streams.sizes if streams.commitments[n] in gone}
         if not shared:
             return None, bool(found.parts) or any(_holding(directory, passages))
-        root, size = _sealed(store, directory)
+        root, size = _sealed(check(store, head=read_head(directory)), directory)
     finally:
         store.close()
     parts = sorted(shared | found.parts.keys())

@@ -10,6 +10,7 @@ and what a part says of itself in five columns instead of one a third more.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = [
     "connect",
     "create_schema",
     "mapped_errors",
+    "refuse_special",
     "shed_cache",
     "wal_path",
 ]
@@ -153,6 +155,22 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def refuse_special(path: Path) -> None:
+    """Refuse pipes by the names that DuckDB opens: it would wait for the other end.
+
+    Raises:
+        LogError: there is one, or another thing that is no regular file.
+    """
+    with os.scandir(path.parent) as names:
+        for name in names:
+            if name.name.startswith(path.name) and not (name.is_file() or name.is_dir()):
+                raise LogError(
+                    "it is not a regular file",
+                    where=name.path,
+                    hint="remove it; if it took the place of the log, restore a copy",
+                )
+
+
 def shed_cache(connection: duckdb.DuckDBPyConnection) -> None:
     """Let go of the blocks that DuckDB keeps for another look; nothing here looks twice.
 
@@ -229,6 +247,8 @@ _DAMAGE: Final = (
     "Could not read all data",
     "deserialize",
 )
+#: What DuckDB's binding raises in place of what a signal's handler raised, a bare `RuntimeError`.
+_INTERRUPTED: Final = "Query interrupted"
 _CAUSES: Final = (
     ("Could not set lock", "another program has the log open", "close it, or look at a copy"),
     ("No space left", "the disk is full", "free space and open the run again"),
@@ -253,13 +273,18 @@ def mapped_errors(path: Path, doing: str) -> Iterator[None]:
 
     Raises:
         IntegrityError: DuckDB found damage.
+        KeyboardInterrupt: DuckDB took it for its own.
         LogError: anything else.
     """
     try:
         yield
     except ReplayError:
         raise
+    except duckdb.InterruptException:
+        raise KeyboardInterrupt from None
     except (duckdb.Error, OSError, UnicodeError, RuntimeError) as error:
+        if str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from None
         raise _translated(error, path, doing) from error
 
 

@@ -13,7 +13,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Final, Self
 
 import duckdb
 
@@ -30,6 +30,7 @@ from replay.log.duckdb_schema import (
     connect,
     create_schema,
     mapped_errors,
+    refuse_special,
     shed_cache,
     wal_path,
 )
@@ -79,7 +80,7 @@ class DuckDBStore(DuckDBReader):
     # --- opening and closing ----------------------------------------------------------------------
 
     @classmethod
-    def create(cls, directory: Path) -> DuckDBStore:
+    def create(cls, directory: Path) -> Self:
         """Make the log of a new run, in a directory made for it or an existing one.
 
         Raises:
@@ -98,6 +99,7 @@ class DuckDBStore(DuckDBReader):
             _refuse_existing(path)
             ours = True
             with mapped_errors(path, "creating"):
+                refuse_special(path)
                 connection = connect(path, read_only=False)
                 store = cls(path, lock, connection, writes=True)
                 try:
@@ -106,7 +108,7 @@ class DuckDBStore(DuckDBReader):
                     store._begin()
                     _flush_directory(directory.parent)
                 except BaseException:
-                    connection.close()
+                    store._abandon()
                     raise
         except BaseException:
             if ours:
@@ -126,7 +128,7 @@ class DuckDBStore(DuckDBReader):
         read_only: bool = True,
         compare_head: bool = True,
         lock: RunLock | None = None,
-    ) -> DuckDBStore:
+    ) -> Self:
         """Open the log of a run.
 
         Args:
@@ -147,6 +149,7 @@ class DuckDBStore(DuckDBReader):
             lock = RunLock.shared(directory) if read_only else RunLock.exclusive(directory)
         try:
             with mapped_errors(path, "opening"):
+                refuse_special(path)
                 connection = connect(path, read_only=read_only)
                 store = cls(path, lock, connection, writes=not read_only)
                 try:
@@ -160,7 +163,7 @@ class DuckDBStore(DuckDBReader):
                         file = path.absolute()
                         store._reopen = lambda: connect(file, read_only=True)
                 except BaseException:
-                    connection.close()
+                    store._abandon()
                     raise
         except BaseException:
             lock.release()
@@ -173,14 +176,14 @@ class DuckDBStore(DuckDBReader):
             return
         self._lock.check()
         self._closed = True
-        if self._checkpointing is not None:
-            self._checkpointing.join()
+        self._await_checkpoint()
         try:
             # Not needed for durability, so a failure is no loss: journal or write-ahead file stays.
             with contextlib.suppress(duckdb.Error, OSError):
                 if not self._refusal:
                     if self._tail.rows:
                         self._transfer(self._tail.rows, self._records)
+                        self._await_checkpoint()  # it may have begun one
                     self._connection.execute("CHECKPOINT")
             self._refusal = self._refusal or "the log is closed"
             if self._appender is not None:
@@ -198,6 +201,17 @@ class DuckDBStore(DuckDBReader):
             del self._connection
         finally:
             self._lock.release()
+
+    def _abandon(self) -> None:
+        """Let go of a log that could not be opened to the end; its files are what they are."""
+        self._await_checkpoint()
+        self._connection.close()
+        if self._journal is not None:
+            self._journal.close(remove=False)
+
+    def _await_checkpoint(self) -> None:
+        if self._checkpointing is not None:
+            self._checkpointing.join()
 
     # --- appending --------------------------------------------------------------------------------
 
@@ -248,6 +262,8 @@ class DuckDBStore(DuckDBReader):
             self._settle()
         checkpointing = self._checkpointing
         if checkpointing is not None and checkpointing.is_alive():
+            # The commit may have made a file of its own, which takes the other's name later.
+            _flush_directory(self._path.parent)
             return
         if checkpointing is not None:
             self._checkpointing = None
@@ -312,8 +328,9 @@ class DuckDBStore(DuckDBReader):
 
 
 def _refuse_existing(path: Path) -> None:
-    if path.exists():
-        raise LogError("there is a log already", where=str(path))
+    for file in (path, wal_path(path), journal_path(path)):
+        if file.exists():
+            raise LogError("there is a log already, or a piece of one", where=str(file))
 
 
 def _flush_directory(directory: Path) -> None:

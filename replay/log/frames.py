@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from replay.errors import IntegrityError, LogError
+from replay.log.regular_files import open_regular
 
 __all__ = [
     "FRAME_SIZE_MAX",
@@ -223,8 +224,7 @@ def flush_directory(path: Path) -> None:
 def _opened(path: Path, flags: int, lock: int) -> Iterator[int]:
     while True:
         try:
-            # A symbolic link could lead the log out of its directory.
-            descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            descriptor = open_regular(path, flags)
         except OSError as error:
             raise _failed("opened", path, error) from error
         try:

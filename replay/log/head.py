@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from replay.errors import IntegrityError, LogError
+from replay.log.regular_files import open_regular
 from replay.tree.note import Checkpoint, parse_checkpoint
 
 __all__ = ["HEAD_NAME", "check_head", "head_writer", "origin_of", "read_head", "write_head"]
@@ -46,7 +47,7 @@ def write_head(directory: Path, checkpoint: Checkpoint) -> None:
     path = os.path.join(directory, HEAD_NAME)  # noqa: PTH118 - runs once for each commit
     temporary = f"{path}.new"
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             body = checkpoint.body()
             # A disk or a limit that leaves room for a piece takes that, and says so by its size.
@@ -84,7 +85,7 @@ def read_head(directory: Path) -> Checkpoint | None:
     """
     path = directory / HEAD_NAME
     try:
-        with path.open("rb") as file:
+        with os.fdopen(open_regular(path, os.O_RDONLY), "rb") as file:
             data = file.read(_SIZE_MAX + 1)
     except FileNotFoundError:
         return None

@@ -22,6 +22,7 @@ import msgspec
 
 from replay.errors import IntegrityError
 from replay.log.frames import FRAME_SIZE_MAX, encode_frame, flush_data, frame_end, parse_frames
+from replay.log.regular_files import open_regular
 
 __all__ = [
     "JOURNAL_BYTES_MAX",
@@ -89,7 +90,7 @@ class Journal:
             OSError: the file cannot be made.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-        return cls(path, os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        return cls(path, open_regular(path, flags))
 
     def append(self, rows: Sequence[Row], size_bytes: int) -> bool:
         """Add the rows of a batch durably; return False if there is no room for them.
@@ -158,7 +159,7 @@ def read_tail(path: Path, records: int, parts: int) -> Tail:
         OSError: it cannot be read.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDONLY)
     except FileNotFoundError:
         return Tail(records)
     with os.fdopen(descriptor, "rb") as file:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from replay.errors import LogError
+from replay.log.regular_files import open_regular
 from replay.own_locks import OwnEvent
 
 __all__ = ["LOCK_NAME", "RunLock", "is_written"]
@@ -56,7 +57,7 @@ class RunLock:
         """
         path = directory / LOCK_NAME
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise _unusable(path, error) from error
         try:
@@ -93,7 +94,7 @@ class RunLock:
         """
         path = directory / LOCK_NAME
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = open_regular(path, os.O_RDONLY)
         except FileNotFoundError:
             return cls(None, path)
         except OSError as error:
@@ -135,7 +136,7 @@ def is_written(directory: Path) -> bool:
     Changes nothing. Who only reads a run does not count; a writer that was killed has no lock.
     """
     try:
-        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(directory / LOCK_NAME, os.O_RDONLY)
     except OSError:
         return False
     try:

@@ -23,7 +23,7 @@ from weakref import WeakSet
 from replay.errors import LogError, ReplayError
 from replay.events.entry import Entry
 from replay.log.batch import entry_size_bytes
-from replay.log.port import Store
+from replay.log.port import LogReader, Store
 from replay.own_locks import OwnLock
 from replay.tree.leaf import event_leaf, event_leaves
 from replay.tree.merkle import Frontier
@@ -197,6 +197,15 @@ class Writer:
             gate.acquire()
         if target >= self._durable:
             self._check()
+
+    def reader(self) -> LogReader:
+        """Return what reads the records submitted so far, once they are durable.
+
+        Raises:
+            LogError: one of them could not be made durable.
+        """
+        self.flush()
+        return self._store
 
     def close(self) -> None:
         """Make durable what was submitted and end the thread. Closing twice is harmless.

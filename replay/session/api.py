@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.errors import NotFoundError, UsageError
-from replay.log.duckdb_store import DuckDBStore
+from replay.log.stored_run import StoredRun
 from replay.log.workspace import Workspace
 from replay.session.awaiting import in_place_or_awaited
 from replay.session.keyed import KeyedReport
@@ -231,15 +231,15 @@ def replay_keyed(
 
 def open_run(
     run: str | Path | Recording[Any], *, workspace: Path | str = DEFAULT_WORKSPACE
-) -> DuckDBStore | BundleReader:
+) -> StoredRun | BundleReader:
     """Open a run of the workspace, or a bundle, for reading.
 
     Raises:
         NotFoundError: there is no such run or bundle.
-        IntegrityError: it cannot be read.
+        IntegrityError: it cannot be read, or holds the records of another run.
     """
     if isinstance(run, Recording):
-        return DuckDBStore.open(run.directory, read_only=True)
+        return StoredRun.of(Workspace(run.directory.parents[1]), run.directory)
     path = Path(run)
     if path.is_dir():
         raise NotFoundError(
@@ -252,7 +252,7 @@ def open_run(
             raise NotFoundError("no such bundle", where=str(path))
         return BundleReader.open(path)
     place = Workspace.open(Path(workspace), create=False)
-    return DuckDBStore.open(place.run_directory(str(run)), read_only=True)
+    return StoredRun.of(place, place.run_directory(str(run)))
 
 
 def runnable(main: Any) -> Callable[[], Any]:

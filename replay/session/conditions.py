@@ -15,15 +15,15 @@ import msgspec
 
 from replay.errors import IntegrityError
 from replay.events.code_kinds import AdmissionDecided
-from replay.log.fsck import check
 from replay.log.head import origin_of
+from replay.log.named_heads import check_run
 from replay.session.api import open_run
 from replay.tree import Checkpoint
 
 if TYPE_CHECKING:
     from replay.bundle import BundleReader
-    from replay.log.duckdb_store import DuckDBStore
     from replay.log.fsck import RunCheck
+    from replay.log.stored_run import StoredRun
 
 __all__ = ["Conditions", "checkpoint_digest", "open_admitted"]
 
@@ -64,7 +64,7 @@ def checkpoint_digest(checked: RunCheck) -> str:
 
 def open_admitted(
     run: str, workspace: Path | str, conditions: Conditions
-) -> DuckDBStore | BundleReader:
+) -> StoredRun | BundleReader:
     """Open a run or bundle, which is then the one that was admitted.
 
     Raises:
@@ -76,7 +76,7 @@ def open_admitted(
         return reader
     same = False
     try:
-        same = checkpoint_digest(check(reader)) == conditions.record
+        same = checkpoint_digest(check_run(reader)) == conditions.record
     finally:
         if not same:
             reader.close()

@@ -184,9 +184,11 @@ class _System:
             return "directory of the run"
         return "directory of runs" if path.name == "runs" else path.name
 
-    def open(self, path, *arguments):
-        descriptor = os.open(path, *arguments)
+    def open(self, path, flags, *arguments):
+        descriptor = os.open(path, flags, *arguments)
         self._names[descriptor] = self._name(path)
+        if flags & os.O_NONBLOCK and not flags & (os.O_WRONLY | os.O_RDWR):
+            del self._names[descriptor]  # read by a file object, which closes it unseen
         return descriptor
 
     def write(self, descriptor, data):
@@ -244,7 +246,7 @@ def on_disk(disk, put, *others):
 
     put("replay.log.duckdb_store.connect", connect)
     put("replay.log.duckdb_store._RealThread", _Awaited)
-    for module in ("head", "frames", "journal", "duckdb_store"):
+    for module in ("head", "frames", "journal", "duckdb_store", "regular_files"):
         put(f"replay.log.{module}.os", system)
     for module in others:
         put(f"{module}.os", system)

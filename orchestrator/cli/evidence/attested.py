@@ -34,7 +34,6 @@ from attestations.statements.statement import Statement, Subject
 from attestations.whole_files import read_regular
 from orchestrator.cli.evidence.erasures import erasures_here, erasures_proved
 from orchestrator.cli.evidence.heads import head_of_workspace
-from orchestrator.cli.evidence.named_heads import against_named, named_heads
 from replay.bundle.manifest import ORIGIN_PREFIX
 from replay.bundle.reader import BundleReader
 from replay.erasure.standing import Erasure
@@ -44,6 +43,7 @@ from replay.forensics.explain_code import recorded_code
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import RunCheck, check
 from replay.log.head import origin_of, read_head
+from replay.log.named_heads import against_named, named_heads
 from replay.log.port import LogReader
 from replay.log.workspace import Workspace
 from replay.session.api import BUNDLE_SUFFIX

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.cli.evidence.named_heads import against_named, named_heads, prefix_root_of
 from replay.bundle.attached import read_attached
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
@@ -17,6 +16,7 @@ from replay.events.workspace_kinds import WorkspaceCreated
 from replay.log.excerpt import WORKSPACE_ORIGIN_PREFIX
 from replay.log.fsck import RunCheck, check
 from replay.log.head import origin_of, read_head
+from replay.log.named_heads import against_named, named_heads, prefix_root_of
 from replay.log.port import LogReader
 from replay.log.workspace import Workspace, WorkspaceCheck
 from replay.log.workspace_log import WorkspaceLog, payloads_of

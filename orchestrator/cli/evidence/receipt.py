@@ -28,7 +28,7 @@ from attestations.statements.predicates import (
 from attestations.statements.statement import Subject
 from orchestrator.cli.evidence.attested import attestable_run, claimed_time
 from orchestrator.cli.evidence.entered import enter_signed, write_new
-from orchestrator.cli.key_verbs.key_use import PASSPHRASE_VARIABLE, attestation_key
+from orchestrator.cli.key_verbs.key_use import attestation_key
 from orchestrator.cli.reading.explanation import on_disk
 from orchestrator.cli.reading.records import opened
 from orchestrator.cli.terminal import inert, say
@@ -90,8 +90,6 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         if not path.parent.is_dir():
             raise NotFoundError("there is no such directory", where=str(path.parent))
         signer = attestation_key(key, passphrase_file)
-        # The program inherits the environment; it is not to have what opens the key.
-        os.environ.pop(PASSPHRASE_VARIABLE, None)
         found = attestable_run(run, workspace, time.time_ns() // 1000)
         if not found.sealed or found.checkpoint is None:
             raise UsageError(

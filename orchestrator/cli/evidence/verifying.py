@@ -38,12 +38,6 @@ from orchestrator.cli.evidence.erasures import (
 from orchestrator.cli.evidence.heads import workspace_head, workspace_origin
 from orchestrator.cli.evidence.kept_time_stamps import kept_time_stamps
 from orchestrator.cli.evidence.keyless_trust import KeylessTrust, keyless_facts
-from orchestrator.cli.evidence.named_heads import (
-    NamedHead,
-    against_named,
-    named_heads,
-    prefix_root_of,
-)
 from orchestrator.cli.evidence.receipt_evidence import Receipts
 from orchestrator.cli.evidence.uncaptured import GapReader
 from orchestrator.cli.terminal import inert
@@ -55,6 +49,12 @@ from replay.errors import BundleTruncatedError, IntegrityError, NotFoundError
 from replay.log.excerpt import Excerpt
 from replay.log.fsck import Holes, RunCheck, check
 from replay.log.head import origin_of, read_head
+from replay.log.named_heads import (
+    NamedHead,
+    against_named,
+    named_heads,
+    prefix_root_of,
+)
 from replay.log.record_check import Finding as Problem
 from replay.log.seeming import seeming
 from replay.log.workspace import Workspace, WorkspaceCheck

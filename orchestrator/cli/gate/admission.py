@@ -35,7 +35,7 @@ from replay.bundle.statements import DSSE_ENVELOPE, SIGSTORE_BUNDLE
 from replay.errors import NotFoundError, UsageError
 from replay.events.code_kinds import AdmissionDecided
 from replay.events.payload import decode_payload
-from replay.log.fsck import check
+from replay.log.named_heads import check_run
 from replay.log.workspace import Workspace
 from replay.session.api import BUNDLE_SUFFIX
 from replay.session.command_line import Command
@@ -235,7 +235,7 @@ def _decide_foreign(trust: TrustPolicy, run: str, workspace: Path) -> Decision:
     from attestations.admission.facts import Artifact
 
     with contextlib.closing(open_admitted(run, workspace, Conditions())) as reader:
-        digest = checkpoint_digest(check(reader))
+        digest = checkpoint_digest(check_run(reader))
     home = Workspace.open(workspace, create=False)
     place = home.run_directory(run)
     attached = read_attached(place)

@@ -20,7 +20,7 @@ from replay.erasure.planned import Wanted
 from replay.erasure.rewriting import FRESH_NAME
 from replay.erasure.search import search_run
 from replay.erasure.standing import standing_of
-from replay.errors import ErasureError, LogError, NotFoundError
+from replay.errors import ErasureError, IntegrityError, LogError, NotFoundError
 from replay.events.workspace_kinds import HoldPlaced, HoldReleased
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
@@ -249,10 +249,11 @@ def test_a_run_that_is_not_sealed_is_refused(workspace, tmp_path):
     entries = list(store.entries())
     store.close()
     shutil.rmtree(directory)
-    store = DuckDBStore.create(directory)
+    for name in ("workspace.log", "head"):  # or it would say that the run had come to its end
+        (workspace / name).unlink()
+    store = DuckDBStore.create(Workspace.open(workspace).register(directory.name, "killed", 1))
     store.append(entries[:-1])
     store.close()
-    (directory / "head").unlink(missing_ok=True)
 
     with pytest.raises(ErasureError, match="only a sealed run"):
         erase(workspace, words())
@@ -308,8 +309,9 @@ def test_another_run_that_is_in_use_is_named_and_in_nobodys_way(workspace):
 
     assert plan.unread == ("01BUSY",)
     assert [where for where in places_of(workspace) if "01BUSY" not in where] == []
-    again = plan_erasure(Workspace.open(workspace), "01BUSY", words(), READINGS)
-    assert again.runs[0].parts == plan.runs[0].parts
+    # It is no run of that id: what is left of it is removed, and not erased from.
+    with pytest.raises(IntegrityError, match="these are the records of run"):
+        plan_erasure(Workspace.open(workspace), "01BUSY", words(), READINGS)
 
 
 def test_files_beside_the_log_go_where_they_hold_the_words(workspace):

@@ -8,6 +8,7 @@ workspace can write that log too: it is an anchor only where its own head lies e
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -15,15 +16,22 @@ import msgspec
 
 from replay.errors import IntegrityError
 from replay.events.workspace_kinds import RunClosed, RunExported, RunImported, RunResumed
-from replay.log.fsck import RunCheck
-from replay.log.head import origin_of
+from replay.log.fsck import RunCheck, check
 from replay.log.port import LogReader
 from replay.log.record_check import FINDINGS_MAX, Finding
 from replay.log.workspace import Workspace
 from replay.log.workspace_log import WorkspaceLog, payloads_of
 from replay.tree import Checkpoint, Frontier, event_leaf
 
-__all__ = ["NamedHead", "against_named", "named_heads", "prefix_root_of"]
+__all__ = [
+    "NamedHead",
+    "NamedRun",
+    "against_named",
+    "check_run",
+    "named_heads",
+    "other_run",
+    "prefix_root_of",
+]
 
 _NAMING: Final = (RunClosed, RunExported, RunImported, RunResumed)
 
@@ -40,6 +48,37 @@ class NamedHead(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     size: int
     root: str
+
+
+class NamedRun(ABC):
+    """A reader of a run that lies in a workspace: it knows what it is held against."""
+
+    @abstractmethod
+    def check(self) -> RunCheck:
+        """Check all evidence of the run, also against its head and the log of its workspace."""
+
+
+def check_run(reader: LogReader) -> RunCheck:
+    """Check all evidence of a run: with what its workspace says of it, where it lies in one.
+
+    Raises:
+        ReplayError: it cannot be read at all.
+    """
+    return reader.check() if isinstance(reader, NamedRun) else check(reader)
+
+
+def other_run(run: str, found: str | None, kept: Checkpoint | None) -> str | None:
+    """Return what is wrong if records are not those of the run that their directory names.
+
+    Args:
+        run: the run that the directory is said to hold.
+        found: the id in the first record; None if that is not readable or was erased.
+        kept: the head beside the records, which names the run where the first record does not.
+    """
+    said = kept.origin.rpartition("/")[2] if found is None and kept is not None else found
+    if said is None or said == run:
+        return None
+    return f"these are the records of run {said}, and the directory is that of run {run}"
 
 
 def named_heads(place: Workspace) -> dict[str, tuple[NamedHead, ...]]:
@@ -78,10 +117,9 @@ def against_named(
         The check, with what contradicts the log.
     """
     heads = named.get(run, ())
-    said = origin_of(checked.run) if checked.run is not None else kept and kept.origin
-    if said not in {None, origin_of(run)}:
-        message = f"these are the records of {said}, and the directory is that of run {run}"
-        heads, found = (), [Finding(code="origin", seq=None, message=message)]
+    other = other_run(run, checked.run, kept)
+    if other is not None:
+        heads, found = (), [Finding(code="origin", seq=None, message=other)]
     else:
         found = list(_contradictions(checked, reader, heads))
     if not found:
