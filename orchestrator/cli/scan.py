@@ -43,11 +43,12 @@ def scan(
     """Look for secrets, and say where they stand without saying what they are.
 
     A secret is what has the shape of a known provider's key, or is the value of a
-    variable of this environment whose name says so. In bundles and runs every header
-    and payload is looked through, unpacked and put together: also what is escaped, in
-    base64, compressed with gzip or zip, or spread over the events of a stream. A run's
-    own surrogates are passed over and counted. Of other files only zip and gzip are
-    unpacked. A planted example says `ritornello-scan: allow` on its line.
+    variable of this environment whose name says so; of a run, also what it notes itself
+    as found too late, such as a token out of an answer. In bundles and runs every
+    header and payload is looked through, unpacked and put together: also what is
+    escaped, in base64, compressed with gzip or zip, or spread over the events of a
+    stream. A run's own surrogates are passed over and counted. Of other files only zip
+    and gzip are unpacked. A planted example says `ritornello-scan: allow` on its line.
     What a limit keeps from being unpacked, and a response in brotli or zstd, is named:
     `not looked at`, and then nothing found is no answer (125).
     0: nothing found. 1: found. 125: not all could be looked at.
@@ -125,6 +126,9 @@ def _line(found: Found) -> str:
         place += f", {inert(found.member)}" if found.event is not None else f": {found.member}"
     if found.decoded is not None:
         place += f" ({inert(found.decoded)})"
+    if found.what == "late":
+        known = "" if found.source is None else f" ({inert(found.source)})"
+        return f"{place}: a secret that became known when it was on record already{known}"
     what = "the shape of a key" if found.variable is None else f"the value of {found.variable}"
     return f"{place}: at byte {found.offset}, {found.length} characters: {what}"
 

@@ -105,7 +105,7 @@ class World(Protocol):
         ...
 
     def credential(self, source: str, value: str) -> None:
-        """Let a surrogate stand for a credential that goes out with a request."""
+        """Let a surrogate stand for a credential in a request or in the head of a response."""
         ...
 
     def inspect(self, record: int, body: bytes) -> None:

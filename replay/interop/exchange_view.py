@@ -18,6 +18,7 @@ from replay.doors.http.wire import (
 )
 from replay.events.kinds import ResponseStarted
 from replay.interop.vcr_cassette import Interaction
+from replay.secrets.credentials import answered_credentials
 from replay.secrets.patterns import find_secret_values
 
 __all__ = ["RequestLike", "claimed_time_us", "response_head", "secret_values"]
@@ -89,6 +90,7 @@ def secret_values(interaction: Interaction) -> Iterator[tuple[str | None, str]]:
     for name, value in parse_qsl(split.query):
         if name.lower() in CREDENTIAL_PARAMETERS:
             yield f"query:{name}", value
+    yield from answered_credentials(interaction.response_headers)
     if split.password:
         yield "userinfo", unquote(split.password)
     words = [interaction.method, interaction.uri, interaction.reason, interaction.http_version]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from replay.doors.libraries import LIBRARY_GAPS
 from replay.errors import IntegrityError, UsageError
 from replay.events.code_kinds import AdmissionDecided
-from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered
+from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered, SecretSuspected
 
 if TYPE_CHECKING:
     from replay.doors.dialect import Dialect
@@ -19,8 +19,8 @@ __all__ = [
     "OBSERVED_NOTE",
     "absent_dialects",
     "checked_start",
+    "is_at_end",
     "is_at_start",
-    "is_of_library",
     "started_in",
 ]
 
@@ -80,6 +80,8 @@ def is_at_start(payload: Payload) -> bool:
     return isinstance(payload, RunStarted | AdmissionDecided)
 
 
-def is_of_library(payload: Payload) -> bool:
-    """Return whether a note is about what was loaded when the program ended."""
-    return isinstance(payload, CaptureGap) and payload.what in LIBRARY_GAPS
+def is_at_end(payload: Payload) -> bool:
+    """Return whether a note is of a run's end: what was loaded then, and secrets found late."""
+    return isinstance(payload, SecretSuspected) or (
+        isinstance(payload, CaptureGap) and payload.what in LIBRARY_GAPS
+    )

@@ -133,7 +133,20 @@ class ForkedWorld(ResumedWorld):
                     return self._registered(found, load)
         return super().secret(source, load)
 
+    def credential(self, source: str, value: str) -> None:
+        """Know the surrogate of a credential that a recorded answer brought."""
+        if self._live is not None and not self._recorder.scrubber.knows(value):
+            for found in self.recollection.secrets:
+                if found.surrogate == value:
+                    self._note(found)
+                    return
+        super().credential(source, value)
+
     def _registered(self, found: SecretRegistered, load: Callable[[], str]) -> str:
+        self._vault.load_with(found.source or "", load)
+        return self._note(found)
+
+    def _note(self, found: SecretRegistered) -> str:
         recorder = self._recorder
         note = SecretRegistered(
             number=len(recorder.scrubber.secrets),
@@ -141,7 +154,6 @@ class ForkedWorld(ResumedWorld):
             surrogate=found.surrogate,
             public=found.public,
         )
-        self._vault.load_with(found.source or "", load)
         recorder.register_surrogate(note)
         recorder.note(note)
         return note.surrogate

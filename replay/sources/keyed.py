@@ -17,7 +17,7 @@ from replay.scheduler.ports import FAR, Stalled
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from replay.events.kinds import Payload
     from replay.recording.open_records import Asked
@@ -127,9 +127,10 @@ class KeyedInputs:
             or any(path == reading.argument for reading in own)
         )
 
-    def note(self) -> Payload | None:
-        """Return the next secret that the recording registered after its start."""
-        return self._index.secrets.pop(0) if self._index.secrets else None
+    def note(self, wanted: Callable[[Payload], bool] = lambda _: True) -> Payload | None:
+        """Return the next secret that the recording registered after its start, if it is wanted."""
+        secrets = self._index.secrets
+        return secrets.pop(0) if secrets and wanted(secrets[0]) else None
 
     def busy(self, ran: int, due: int | None) -> int | None:
         """Let an answer enter a busy program, as a live one would."""

@@ -15,6 +15,9 @@ from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import FAR, Halted, Nudged, Stalled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from replay.events.kinds import Payload
     from replay.log.writer import Writer
     from replay.recording.recorder import Recorder
     from replay.sources.outside import Arrival
@@ -69,6 +72,9 @@ class LiveInputs:
         self.inputs_taken = 0
         #: Whether the program handles signals by which somebody may wake it from the outside.
         self.awaits_signals = False
+        #: Takes what the program is about to get, where that may hold a credential; set by the
+        #: live world, before which nothing comes.
+        self.foresee: Callable[[Payload], None] = lambda _: None
 
     def post(self, arrival: Arrival | None) -> None:
         """Add an arrival, or None to make the scheduler look again. Callable from any thread."""
@@ -134,6 +140,8 @@ class LiveInputs:
             self._chunk_time = time
             self._recorder.deliver_chunk(asked, arrival.body or b"", callbacks)
         else:
+            if arrival.seen is not None:
+                self.foresee(arrival.seen)
             self._recorder.deliver(
                 asked,
                 arrival.payload,

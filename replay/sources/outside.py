@@ -15,9 +15,15 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.events.kinds import SecretRegistered, SecretSuspected, SignalReceived
+from replay.events.kinds import (
+    ResponseStarted,
+    SecretRegistered,
+    SecretSuspected,
+    SignalReceived,
+)
 from replay.own_locks import OwnLock
 from replay.scheduler.engine_side import EngineSide
+from replay.secrets.credentials import answered_credentials, is_met_on_the_way
 from replay.secrets.patterns import Secret, SecretError, make_surrogate
 from replay.sources.pool import DaemonPool
 
@@ -37,6 +43,9 @@ __all__ = ["EFFECTS", "NETWORK", "Arrival", "LiveWorld", "Outside", "replace_sec
 # The engine's own threads; they are started before a run is on stage, and are no part of it.
 _Thread = threading.Thread
 _start = threading.Thread.start
+
+#: Secrets of a run that it met on its way: each makes the next one, and every record, dearer.
+_MET_MAX: Final = 32
 
 
 class Arrival:
@@ -190,6 +199,9 @@ class LiveWorld:
         #: is durable, may come to that when the answer is long there.
         self._running: dict[int, _Running] = {}
         self._stopped = False
+        #: Registered before the record that brings them, and not noted yet; with their values.
+        self._foreseen: list[tuple[str, SecretRegistered]] = []
+        inputs.foresee = self._foresee
         # Now: on the program's threads a thread that is started is one of the program's.
         NETWORK.open()
         EFFECTS.open()
@@ -239,11 +251,49 @@ class LiveWorld:
         return value
 
     def credential(self, source: str, value: str) -> None:
-        """Register a credential that goes out with a request, if it can be told apart in text."""
+        """Register a credential on the wire, if it can be told apart in text."""
+        if self.noted(value) or self._is_one_too_many(source):
+            return
         try:
             self.register(source, value)
         except SecretError:
-            return  # too short to replace; it is recorded by name only in any case
+            return  # too short to replace
+
+    def noted(self, value: str) -> bool:
+        """Note a credential that was foreseen, now that what brought it is on record.
+
+        Args:
+            value: the value, or its surrogate where the program holds that.
+
+        Returns:
+            Whether it is one.
+        """
+        for each in self._foreseen:
+            if value in (each[0], each[1].surrogate):
+                self._foreseen.remove(each)
+                self._recorder.note(each[1])
+                return True
+        return False
+
+    def _foresee(self, payload: Payload) -> None:
+        """Let surrogates stand for the credentials in the head of a response, before its record."""
+        if not isinstance(payload, ResponseStarted):
+            return
+        for source, value in answered_credentials(payload.headers):
+            if self._is_one_too_many(source):
+                return
+            try:
+                registered = self.replace(source, value)
+            except SecretError:
+                continue
+            if registered is not None:
+                self._foreseen.append((value, registered))
+
+    def _is_one_too_many(self, source: str) -> bool:
+        known = self._recorder.scrubber.secrets
+        return is_met_on_the_way(source) and (
+            sum(is_met_on_the_way(each.source or "") for each in known) >= _MET_MAX
+        )
 
     def register(self, source: str, value: str) -> None:
         """Let a surrogate stand for a value in every payload from now on, and note that."""

@@ -5,11 +5,12 @@ Nothing here can reach outside either; what a door would have begun has its answ
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from replay.events.kinds import SecretRegistered
 from replay.recording.divergence import Divergence
-from replay.secrets.surrogates import Secret
+from replay.secrets.credentials import ANSWERED
+from replay.secrets.surrogates import Secret, SecretError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
     from replay.recording.open_records import Asked
     from replay.recording.recorder import Recorder
 
-__all__ = ["RecordedWorld"]
+__all__ = ["Notes", "RecordedWorld"]
+
+
+class Notes(Protocol):
+    """Gives what was noted at this point of the record."""
+
+    def __call__(self, wanted: Callable[[Payload], bool] = ..., /) -> Payload | None:
+        """Return the note that comes next, if there is one and it is wanted."""
+        ...
 
 
 class RecordedWorld:
@@ -31,7 +40,7 @@ class RecordedWorld:
     def __init__(
         self,
         recorder: Recorder,
-        notes: Callable[[], Payload | None],
+        notes: Notes,
         next_kind: Callable[[], str | None],
     ) -> None:
         self._recorder = recorder
@@ -61,28 +70,47 @@ class RecordedWorld:
     def credential(self, source: str, value: str) -> None:
         """Copy the registration of a credential, if the recording has one at this point."""
         recorder = self._recorder
-        if any(value in {known.value, known.surrogate} for known in recorder.scrubber.secrets):
+        known = recorder.scrubber.secrets
+        met = source.startswith(ANSWERED)
+        # Two that an answer brought may have the same surrogate; then it is told by the record.
+        if not met and any(value in {each.value, each.surrogate} for each in known):
             return
         if self._next_kind() != "SecretRegistered":
             return
         recorder.flush()
-        payload = self._notes()
-        if not isinstance(payload, SecretRegistered) or payload.source != source:
-            return
-        # The program may hold the true value, in its own source: then it is known here too.
-        if len(value) == len(payload.surrogate):
-            recorder.register(
-                Secret(
-                    number=payload.number,
-                    source=source,
-                    value=value,
-                    surrogate=payload.surrogate,
-                    public=payload.public,
-                )
+
+        def wanted(note: Payload) -> bool:
+            """Whether it is of this one; what an answer brought is its surrogate already."""
+            return (
+                isinstance(note, SecretRegistered)
+                and note.source == source
+                and (not met or note.surrogate == value)
             )
-        else:
-            recorder.register_surrogate(payload)
-        recorder.note(payload)
+
+        payload = self._notes(wanted)
+        if isinstance(payload, SecretRegistered):
+            self._register(payload, value)
+            recorder.note(payload)
+
+    def _register(self, payload: SecretRegistered, value: str) -> None:
+        """Know a secret of the record; the program may hold its value, in its own source."""
+        recorder = self._recorder
+        if value != payload.surrogate:
+            try:
+                recorder.register(
+                    Secret(
+                        number=payload.number,
+                        source=payload.source,
+                        value=value,
+                        surrogate=payload.surrogate,
+                        public=payload.public,
+                    )
+                )
+            except SecretError:
+                pass  # it was made of a surrogate, such as a signature
+            else:
+                return
+        recorder.register_surrogate(payload)
 
     def inspect(self, record: int, body: bytes) -> None:
         """Copy what was suspected at this point."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from replay.events.kinds import SecretSuspected
+from replay.secrets.credentials import ANSWERED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -176,13 +177,17 @@ class ResumedWorld:
 
     def credential(self, source: str, value: str) -> None:
         """Let a surrogate stand for a credential, unless it is one already."""
-        if self._recorder.scrubber.knows(value):
+        met = source.startswith(ANSWERED)
+        if self._live is not None and self._live.noted(value):
+            return
+        if not (met and self._live is None) and self._recorder.scrubber.knows(value):
             return
         if self._live is None:
             if self._recorder.size + self._recorder.pending_records < self._end.recorded:
                 self._recorded.credential(source, value)
                 return
-            if not self._end.passed():
+            # What an answer of the record brought is no reason to go live, in its midst.
+            if met or not self._end.passed():
                 return
         assert self._live is not None
         self._live.credential(source, value)

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from orchestrator.cli.reading.records import iter_events
+from orchestrator.cli.searching.suspected import suspected
 from replay.erasure.search import unread_coding
 from replay.erasure.streams import RunStreams
 from replay.erasure.views import views_of
@@ -54,9 +55,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         subject: the file or run.
-        what: ``shape`` of a known key, or ``value`` of a variable.
+        what: ``shape`` of a known key, ``value`` of a variable, or ``late``: the run itself notes
+            that it became known as a secret when it was on record already.
         variable: the variable whose value it is.
-        length: characters.
+        source: of one that became known late, where the run had it from in the end.
+        length: characters; 0 if the run does not say.
         offset: bytes before it, in the file or in the part of the run that is named.
         line: in a file, from 1.
         event, member: in a run, the record and which of its bytes.
@@ -69,6 +72,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     length: int
     offset: int
     variable: str | None = None
+    source: str | None = None
     line: int | None = None
     event: int | None = None
     member: str | None = None
@@ -223,6 +227,27 @@ def search_run(subject: str, reader: LogReader, search: Search) -> Iterator[Foun
                     member=member,
                 )
     yield from _search_decoded(subject, reader, search, seen)
+    yield from _late(subject, reader, search)
+
+
+def _late(subject: str, reader: LogReader, search: Search) -> Iterator[Found]:
+    """Yield what the run itself says of secrets that became known too late, if it stands there."""
+    noted = list(suspected(reader))
+    secrets = {each.number: each for each in _registered(reader)} if noted else {}
+    for suspicion, _ in noted:
+        if suspicion is None:
+            search.stopped_at("")("a secret of which the note is gone")
+            continue
+        secret = secrets.get(suspicion.number)
+        yield Found(
+            subject=subject,
+            what="late",
+            source=None if secret is None else secret.source,
+            length=0 if secret is None else len(secret.surrogate),
+            offset=0,
+            event=suspicion.record,
+            member="payload",
+        )
 
 
 def _search_decoded(
@@ -316,11 +341,16 @@ def surrogates_of(reader: LogReader) -> list[bytes]:
     No recorder makes one that is shorter than a secret; it would stand in every key.
     """
     return [
-        event.payload.surrogate.encode()
-        for event in iter_events(reader)
-        if isinstance(event.payload, SecretRegistered)
-        and len(event.payload.surrogate) >= MIN_SECRET_LENGTH
+        secret.surrogate.encode()
+        for secret in _registered(reader)
+        if len(secret.surrogate) >= MIN_SECRET_LENGTH
     ]
+
+
+def _registered(reader: LogReader) -> Iterator[SecretRegistered]:
+    for event in iter_events(reader):
+        if isinstance(event.payload, SecretRegistered):
+            yield event.payload
 
 
 def _is_allowed(data: bytes, start: int, stop: int) -> bool:

@@ -22,6 +22,7 @@ from replay.doors.http.wire import (
     without_cookies,
 )
 from replay.events.kinds import ChunksReceived, ResponseEnded, ResponseStarted, WireObserved
+from replay.secrets.credentials import answered_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -121,6 +122,8 @@ class Exchange:
             return
         if isinstance(payload, ResponseStarted):
             self._head = payload
+            for source, value in answered_credentials(payload.headers):
+                self.context.world.credential(source, value)
         elif isinstance(payload, ChunksReceived):
             self._received.append(body)
         elif isinstance(payload, ResponseEnded):

@@ -15,6 +15,12 @@ import msgspec
 
 from replay.doors.dialect import RequestView, ResponseView
 from replay.events.kinds import RequestSent, ResponseStarted, WireObserved
+from replay.secrets.credentials import (
+    CREDENTIAL_HEADERS,
+    CREDENTIAL_PARAMETERS,
+    query_credentials,
+    scheme_of,
+)
 
 __all__ = [
     "COMPARED_HEADERS",
@@ -29,30 +35,9 @@ __all__ = [
     "without_cookies",
 ]
 
-#: Request headers whose value is a credential. Closed: a new one is a format change.
-CREDENTIAL_HEADERS: Final = frozenset(
-    {
-        "api-key",
-        "authorization",
-        "cookie",
-        "proxy-authorization",
-        "x-amz-security-token",
-        "x-api-key",
-        "x-auth-token",
-        "x-goog-api-key",
-    }
-)
-#: Query parameters whose value is a credential.
-CREDENTIAL_PARAMETERS: Final = frozenset(
-    {"access_token", "api_key", "apikey", "key", "sig", "signature", "token"}
-)
 #: Compared for every exchange that no dialect claims.
 COMPARED_HEADERS: Final = frozenset({"accept", "content-type"})
 
-#: Schemes of `authorization` that may stand in a record; any other first word may be the secret.
-_SCHEMES: Final = frozenset(
-    {"apikey", "aws4-hmac-sha256", "basic", "bearer", "digest", "key", "negotiate", "token"}
-)
 #: A header that is only observed and has one of these in its name is recorded without its value.
 _TELLING: Final = ("auth", "cookie", "csrf", "key", "pass", "secret", "session", "token", "xsrf")
 _NOT_TELLING: Final = frozenset({"idempotency-key"})
@@ -66,7 +51,7 @@ def request_head(request: Any, compared: frozenset[str] | None) -> RequestSent:
     wanted = COMPARED_HEADERS if compared is None else compared
     path, query, hidden = _target(request)
     headers = _headers(request)
-    credentials = [(k, _scheme(v)) for k, v in headers if k in CREDENTIAL_HEADERS]
+    credentials = [(k, scheme_of(v)) for k, v in headers if k in CREDENTIAL_HEADERS]
     credentials += [(f"?{name}", "") for name in hidden]
     if request.url.userinfo:
         credentials.append(("userinfo", ""))
@@ -135,14 +120,15 @@ def decoded_body(head: ResponseStarted, body: bytes) -> bytes | None:
 
 
 def credential_values(request: Any) -> list[tuple[str, str]]:
-    """Return (source, value) of the credentials in a request's headers."""
+    """Return (source, value) of the credentials in a request's headers and query."""
     found: list[tuple[str, str]] = []
     for name, value in _headers(request):
         if name in CREDENTIAL_HEADERS and name != "cookie":
-            scheme = _scheme(value)
+            scheme = scheme_of(value)
             secret = value[len(scheme) :].strip()
             found.append((f"header:{name}", _password(secret) if scheme == "Basic" else secret))
-    return found
+    _, _, query = request.url.raw_path.decode("ascii", "replace").partition("?")
+    return found + query_credentials(query)
 
 
 def _password(token: str) -> str:
@@ -171,12 +157,6 @@ def _cookie_name(value: str) -> str:
 
 def _headers(request: Any) -> list[tuple[str, str]]:
     return [(k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in request.headers.raw]
-
-
-def _scheme(value: str) -> str:
-    """Return the authentication scheme of a credential, and nothing else of it."""
-    scheme, space, _ = value.partition(" ")
-    return scheme if space and scheme.lower() in _SCHEMES else ""
 
 
 def _is_telling(name: str) -> bool:

@@ -17,7 +17,7 @@ from replay.doors.state.adapters import absent_adapters, active
 from replay.errors import ForkError, IntegrityError, UsageError
 from replay.files.overlay import Overlay
 from replay.guard.process import ProcessGuard, is_guarded
-from replay.log.fsck import check
+from replay.log.named_heads import check_run
 from replay.log.workspace import Workspace
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.forking.prefix import ForkLog, Prefix
@@ -194,7 +194,13 @@ def _session(
 ) -> Iterator[ForkedSession[T]]:
     if current() is not None or is_guarded():
         raise UsageError("a run is being recorded or replayed already")
-    prefix = Prefix(reader, choices.position, check(reader).root)
+    checked = check_run(reader)
+    if checked.integrity != "ok":
+        raise IntegrityError(
+            f"the record is damaged: {checked.findings[0].message}",
+            hint="`ritornello verify` names everything that is wrong",
+        )
+    prefix = Prefix(reader, choices.position, checked.root)
     refuse_other_engine(prefix.started)
     found = load_dialects() if dialects is None else dialects
     adapted = load_adapters()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from replay.errors import NotFoundError, UsageError
 from replay.session.api import BUNDLE_SUFFIX
 from replay.session.conditions import Conditions, open_admitted
+from replay.session.exits import INTERRUPTED
 from replay.session.forking.fork import beginning_by
 from replay.session.launcher import (
     Surroundings,
@@ -44,12 +45,13 @@ def find_beginning(
         UsageError: there is nothing to fork from, or the program's process ended without a word.
         ForkError: the run cannot be forked.
         IntegrityError: the record is damaged.
+        KeyboardInterrupt: Ctrl-C ended the program's process.
     """
     launched = launch_replay(
         run, workspace, directory=directory, surroundings=_SILENT, conditions=conditions
     )
     if not isinstance(launched.answer, Replayed):
-        raise _mute("replay")
+        raise _mute("replay", launched)
     with contextlib.closing(open_admitted(run, workspace, conditions)) as reader:
         return beginning_by(reader, launched.answer.report)
 
@@ -66,7 +68,7 @@ def launch_look(
         run, workspace, directory, choices, surroundings=_SILENT, conditions=conditions
     )
     if not isinstance(launched.answer, Estimated):
-        raise _mute("fork")
+        raise _mute("fork", launched)
     return launched.answer.estimate
 
 
@@ -148,5 +150,8 @@ def _started(run: str, workspace: Path, conditions: Conditions = _ANY) -> RunSta
     return started
 
 
-def _mute(what: str) -> UsageError:
+def _mute(what: str, launched: LaunchedProgram) -> UsageError:
+    """Return what to say of a process without an answer; Ctrl-C ends this one as well."""
+    if launched.exit_code == INTERRUPTED:
+        raise KeyboardInterrupt
     return UsageError(f"the program's process ended during the {what}, without a word")

@@ -178,6 +178,14 @@ class ForkLog:
         writer.flush()
         return writer
 
+    def durable(self) -> LogReader:
+        """Return what reads all that is on record by now.
+
+        Raises:
+            LogError: the last of it could not be made durable.
+        """
+        return self._prefix if self._writer is None else self._writer.reader()
+
     def finish(self) -> tuple[int, bytes]:
         """Make everything durable and close the log; return its size and root."""
         assert self._writer is not None, "a log that was not taken up"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from replay.errors import NotFoundError
-from replay.log.duckdb_store import DuckDBStore
+from replay.log.stored_run import StoredRun
 from replay.log.workspace import Workspace
 from replay.session.conditions import Conditions
 from replay.session.launcher import checked_hash_seed, launch_task, program_of
@@ -43,8 +43,9 @@ def launch_resume(
         NotFoundError: there is no such run, or its program is not there.
         ReplayError: it cannot go on.
     """
-    store = Workspace.open(workspace, create=False).run_directory(run)
-    reader = DuckDBStore.open(store, read_only=True)
+    home = Workspace.open(workspace, create=False)
+    store = home.run_directory(run)
+    reader = StoredRun.of(home, store)
     try:
         if not reader.size():
             raise NotFoundError("nothing of the run was recorded", hint="record it anew")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from replay.compare.comparer import Comparer
     from replay.log.lock import RunLock
+    from replay.log.port import LogReader
 
 __all__ = ["ResumedLog"]
 
@@ -60,6 +61,14 @@ class ResumedLog:
             frontier=comparer.frontier(),
         )
         return writer
+
+    def durable(self) -> LogReader:
+        """Return what reads all that is on record by now.
+
+        Raises:
+            LogError: the last of it could not be made durable.
+        """
+        return self._reader if self._writer is None else self._writer.reader()
 
     def finish(self) -> tuple[int, bytes]:
         """Make everything durable and close the log; return its size and root."""

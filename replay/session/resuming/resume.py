@@ -24,10 +24,8 @@ from replay.events.payload import decode_payload
 from replay.files.overlay import Overlay
 from replay.guard.process import ProcessGuard, is_guarded
 from replay.log.duckdb_schema import LOG_NAME
-from replay.log.duckdb_store import DuckDBStore
-from replay.log.fsck import check
-from replay.log.head import read_head
 from replay.log.lock import RunLock
+from replay.log.stored_run import StoredRun
 from replay.log.workspace import Workspace
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.patience import Patience
@@ -47,6 +45,7 @@ if TYPE_CHECKING:
     from replay.doors.state.adapter import Adapter
     from replay.events.kinds import RunStarted
     from replay.log.fsck import RunCheck
+    from replay.log.port import LogReader
     from replay.session.awaiting import Cancellation
     from replay.session.ending import Reason
     from replay.session.resuming.report import ResumptionVerdict
@@ -113,9 +112,9 @@ def resume_program(
     with contextlib.ExitStack() as stack:
         lock = RunLock.claim(directory)
         stack.callback(lock.release)
-        reader = DuckDBStore.open(directory, read_only=True, lock=lock.borrowed())
+        reader = StoredRun.of(place, directory, lock=lock.borrowed())
         stack.callback(reader.close)
-        checked = check(reader, head=read_head(directory))
+        checked = reader.check()
         if checked.integrity != "ok":
             first = checked.findings[0].message if checked.findings else "see verify"
             raise IntegrityError(f"the record is damaged: {first}", where=str(directory))
@@ -178,7 +177,7 @@ def _told(resumption: Resumption[T], started: RunStarted) -> Resumption[T]:
 
 
 def _closed(
-    place: Workspace, directory: Path, checked: RunCheck, reader: DuckDBStore, *, is_open: bool
+    place: Workspace, directory: Path, checked: RunCheck, reader: LogReader, *, is_open: bool
 ) -> Resumption[T]:
     """Enter the end of a run that is sealed already, if only that is missing.
 
@@ -199,7 +198,7 @@ def _closed(
     return Resumption(report, None)
 
 
-def _reason(reader: DuckDBStore) -> Reason:
+def _reason(reader: LogReader) -> Reason:
     """Return the reason that a seal gives."""
     last = next(reader.entries(reader.size() - 1))
     payload, _ = decode_payload(

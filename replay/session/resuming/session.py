@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Generic, TypeVar
 from replay.compare.comparer import Comparer
 from replay.compare.resumed import ResumedTape
 from replay.doors.context import DoorContext
-from replay.doors.libraries import loaded_gaps
 from replay.doors.surroundings.setting import Setting
 from replay.errors import ReplayError
-from replay.events.kinds import CancelRequested, CaptureGap, SecretRegistered
+from replay.events.kinds import CancelRequested, SecretRegistered
 from replay.events.parts import PartTable
 from replay.files.places import Places, working_directory
 from replay.files.resumed import RecordedPart, ResumedFiles
@@ -26,10 +25,11 @@ from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.scrub import Scrubber
 from replay.session.ending import end_run, stalled_error
 from replay.session.ledger import TaskLedger
+from replay.session.looking_back import last_notes
 from replay.session.outlet import written
 from replay.session.program_code import code_note, files_reached
 from replay.session.record import Recording
-from replay.session.record_start import is_at_start, is_of_library
+from replay.session.record_start import is_at_end, is_at_start
 from replay.session.replay import write_out
 from replay.session.resuming.answers import ResumedAnswers
 from replay.session.resuming.flights import FlightPlan, decided, refuse_others, repeated, unsealed
@@ -340,16 +340,15 @@ class ResumedSession(Generic[T]):
         return stalled_error()
 
     def _notes(self) -> Iterator[Payload]:
-        """Give the notes about libraries: those of the record, and those that it lacks."""
-        had: set[tuple[str, str]] = set()
+        """Give the notes about the end: those of the record, and those that it lacks."""
+        had: list[Payload] = []
         if not self._end.is_live:
-            while (payload := self._recorded.note(is_of_library)) is not None:
-                assert isinstance(payload, CaptureGap)
-                had.add((payload.what, payload.name))
+            while (payload := self._recorded.note(is_at_end)) is not None:
+                had.append(payload)
                 yield payload
             if self.recorder.size < self._history.size:
                 return
-        yield from (gap for gap in loaded_gaps() if (gap.what, gap.name) not in had)
+        yield from last_notes(self.recorder, self._log.durable, had)
 
     def _code(self) -> tuple[Payload, bytes | None] | None:
         """Give the note of the program's source: that of the record, or one of what runs now."""

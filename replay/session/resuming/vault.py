@@ -15,6 +15,7 @@ from replay.errors import NotFoundError, ResumeError
 from replay.files.content import FILE_BYTES_MAX
 from replay.scheduler.engine_side import EngineSide
 from replay.scheduler.ports import Halted
+from replay.secrets.credentials import ANSWERED
 from replay.secrets.deltas import DeltaScrubber
 from replay.secrets.patterns import SecretError, find_secret_values
 from replay.secrets.scrub import Scrubber
@@ -92,7 +93,8 @@ class SecretVault:
             ResumeError: it would go to a host that did not have it.
         """
         for number in sorted({number for number, _, _ in self._went}):
-            self._need(number)
+            if not self._is_of_answer(number):
+                self._need(number)
         for flight in flights:
             self._allow(flight)
 
@@ -126,6 +128,13 @@ class SecretVault:
                 where=source,
                 hint="set it as it was when the run began, and try again",
             )
+
+    def _is_of_answer(self, number: int) -> bool:
+        """Whether a server gave it to the program, to go wherever the program takes it.
+
+        Its value is known if it came after the run went live; needed only if it goes out.
+        """
+        return (self._secret(number).source or "").startswith(ANSWERED)
 
     def _secret(self, number: int) -> Secret:
         return next(s for s in self._recorder.scrubber.secrets if s.number == number)
@@ -171,7 +180,8 @@ class SecretVault:
         numbers = self._carried(flight.carried)
         for number in numbers:
             named = {host, host.rpartition(":")[0]} & self._secret_to
-            if (number, scheme, host) not in self._went and not named:
+            known = (number, scheme, host) in self._went or self._is_of_answer(number)
+            if not known and not named:
                 source = self._secret(number).source or "a secret"
                 raise self.refusal(
                     f"{source} would go to {scheme}://{host}, and the record does not show that it"
