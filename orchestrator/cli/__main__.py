@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +20,11 @@ _OPTIONS = ("--help", "--version")
 def main() -> NoReturn:
     """Run the command and end the process."""
     try:
-        _run()
+        try:
+            _run()
+        finally:
+            # The answer stands: Ctrl-C while the interpreter ends is not to become another one.
+            atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:  # while the verb's modules are loaded; the verb tells of its own
         sys.exit(130)
     except BrokenPipeError:  # nobody reads the help; what is left of it must not be written at exit

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ import typer
 
 from attestations.errors import AttestationError
 from orchestrator.cli.exit_codes import ExitCode, code_of
-from orchestrator.cli.terminal import inert, say
+from orchestrator.cli.terminal import in_github_actions, inert, printing_no_commands, say
 from replay.errors import ReplayError, UsageError
 
 __all__ = ["AsJson", "InWorkspace", "RunName", "refuse_odd_names", "run_verb", "trouble_of"]
@@ -77,13 +78,24 @@ def run_verb(
             "allow_interspersed_args": not takes_command,
         },
     )
-    app.command(help=_help(function))(_guarded(functools.wraps(function)(checked)))
+    guarded = _guarded(functools.wraps(function)(checked), prints_only=not starts_program)
+    app.command(help=_help(function))(guarded)
     try:
         code = app(args=list(arguments), prog_name=f"ritornello {verb}", standalone_mode=False)
     except typer.TyperException as error:  # of the command line; our own are told within
         say(*_misuse(verb, error))
         code = ExitCode.USAGE
+    except SystemExit as end:  # the library's own way out where nobody reads the help
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        code = _nobody_reads()
     sys.exit(code)
+
+
+def _nobody_reads() -> int:
+    """Let what is left in the buffer not be written at exit; return the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.PIPE_CLOSED
 
 
 def _refuse_no_workspace(arguments: Sequence[str]) -> None:
@@ -132,10 +144,19 @@ def _help(function: Callable[P, int]) -> str:
     return "\n\n".join([first, *(f"\b\n{paragraph}" for paragraph in rest)])
 
 
-def _guarded(function: Callable[P, int]) -> Callable[P, None]:
+def _guarded(function: Callable[P, int], *, prints_only: bool) -> Callable[P, None]:
+    """Return a verb that ends with its exit code.
+
+    What is recorded may look like a command of GitHub Actions. A program that is started may speak
+    to it, as it does without us; for a replayed one that verb itself decides.
+    """
+
     @functools.wraps(function)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
-        raise typer.Exit(_code(lambda: function(*args, **kwargs)))
+        stops = prints_only and in_github_actions()
+        with printing_no_commands() if stops else nullcontext():
+            code = _code(lambda: function(*args, **kwargs))
+        raise typer.Exit(code)
 
     return guarded
 
@@ -150,9 +171,7 @@ def _code(call: Callable[[], int]) -> int:
         say(*lines)
         return known
     except BrokenPipeError:
-        # What is left in the buffer must not be written at exit: nobody reads it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.PIPE_CLOSED
+        return _nobody_reads()
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except OSError as error:

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.batch.report_files import refuse_no_file
 from orchestrator.cli.batch.report_period import Period, day_of, parse_period
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.reading.records import iter_events
@@ -129,8 +130,8 @@ def report(
     """
     if what != "provider":
         raise UsageError(f"there is no report of {what!r}", hint="ritornello report provider RUN")
-    if output is not None and output.is_dir():
-        raise UsageError("a directory is no file for a report", where=str(output))
+    if output is not None:
+        refuse_no_file(output)
     if output is not None and output.exists() and not force:
         raise UsageError("the file is there already", where=str(output), hint="add --force")
     period = parse_period(subject)

@@ -7,9 +7,11 @@ here, so that it stays on its line.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import secrets
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, TextIO
 
@@ -22,9 +24,11 @@ __all__ = [
     "emit",
     "emit_json",
     "emit_line",
+    "in_github_actions",
     "inert",
     "instant",
     "paint",
+    "printing_no_commands",
     "say",
     "table",
 ]
@@ -71,6 +75,25 @@ def say(*lines: str) -> None:
     for line in lines:
         sys.stderr.write(line + "\n")
     sys.stderr.flush()
+
+
+def in_github_actions() -> bool:
+    """Return whether GitHub Actions reads what is printed, and obeys commands in it."""
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
+@contextlib.contextmanager
+def printing_no_commands() -> Iterator[None]:
+    """Keep what is printed within from being read as workflow commands by GitHub Actions.
+
+    Said on standard error, as all that is no data; the runner heeds it for both streams.
+    """
+    token = secrets.token_hex(16)
+    say(f"::stop-commands::{token}")
+    try:
+        yield
+    finally:
+        say("", f"::{token}::")  # a program may have left a line unfinished
 
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:

@@ -2,8 +2,8 @@
 
 A workflow command is a line that begins with two colons, or any line with ``##[name]`` in it. So no
 recorded text may begin a line, and what a replayed program prints and what is told of its replay
-must not be read as commands: :func:`stopped` and :func:`resumed` bracket it. A line that is read as
-a command of the first form is not looked through for the second.
+must not be read as commands: whoever prints them brackets them. A line that is read as a command of
+the first form is not looked through for the second.
 
 Source: src/Runner.Common/ActionCommand.cs of actions/runner.
 """
@@ -25,7 +25,7 @@ from orchestrator.reports.outcome import (
 )
 from orchestrator.reports.spelling import spelled
 
-__all__ = ["error_commands", "resumed", "step_summary", "stopped"]
+__all__ = ["error_commands", "step_summary"]
 
 #: GitHub shows ten errors of a step; the table has the rest.
 _ANNOTATIONS_MAX: Final = 10
@@ -53,16 +53,6 @@ def error_commands(outcomes: Sequence[Outcome], *, root: str, here: str = "") ->
     if len(failed) > len(shown):
         lines.append(f"::error title=ritornello::and {len(failed) - len(shown)} more")
     return lines
-
-
-def stopped(token: str) -> str:
-    """Return the command after which nothing is a command, until the token is said."""
-    return f"::stop-commands::{token}"
-
-
-def resumed(token: str) -> str:
-    """Return the command after which commands are obeyed again."""
-    return f"::{token}::"
 
 
 def step_summary(outcomes: Sequence[Outcome]) -> str:

@@ -93,6 +93,7 @@ class RunStreams:
 
     Args:
         reader: the run.
+        last: position after the last record to read; None for all.
 
     Attributes:
         kinds: the kind of each record that was read.
@@ -104,8 +105,9 @@ class RunStreams:
         answered: the request, effect or process that a record answers, by record.
     """
 
-    def __init__(self, reader: LogReader) -> None:
+    def __init__(self, reader: LogReader, last: int | None = None) -> None:
         self._reader = reader
+        self._last = last
         self.brought_by: dict[int, int] = {}
         self.kinds: list[str] = []
         self.lists: list[tuple[int, ...]] = []
@@ -126,7 +128,7 @@ class RunStreams:
         Raises:
             IntegrityError: the run cannot be read.
         """
-        for entry in self._reader.entries():
+        for entry in self._reader.entries(0, self._last):
             header = entry.header
             self.kinds.append(header.kind)
             self.lists.append(entry.parts)

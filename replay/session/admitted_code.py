@@ -17,7 +17,7 @@ import zipimport
 from hashlib import sha256
 from importlib.machinery import ExtensionFileLoader, SourceFileLoader, SourcelessFileLoader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from replay.errors import CodeRefusedError
 from replay.session.command_line import engine_root
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from types import CodeType
 
 __all__ = ["AdmittedCode"]
+
+T = TypeVar("T")
 
 _PACKAGES: Final = ("attestations", "orchestrator", "replay")
 
@@ -38,8 +40,6 @@ class AdmittedCode:
         digests: hex SHA-256 of each; None for any, bytecode, extensions and archives included.
         revoked: those of files of any sort that may not.
 
-    Attributes:
-        refused: paths of those that were refused, in order.
     """
 
     def __init__(self, digests: tuple[str, ...] | None, revoked: tuple[str, ...] = ()) -> None:
@@ -57,7 +57,7 @@ class AdmittedCode:
         places += [engine_root() / name for name in _PACKAGES]
         places += [Path(sysconfig.get_path(name)) for name in names]  # as they stand in the path
         self._places = tuple(dict.fromkeys(places))
-        self.refused: list[str] = []
+        self._refused: list[CodeRefusedError] = []
 
     def install(self) -> None:
         """Stand before every way in which a module comes into this process, until it ends.
@@ -112,14 +112,34 @@ class AdmittedCode:
         Raises:
             CodeRefusedError: always.
         """
-        self.refused.append(path)
-        raise CodeRefusedError(
+        refusal = CodeRefusedError(
             "a policy admits only code that is vouched for, and this file is not"
             if self._digests is not None
             else "a policy revokes this file",
             where=path,
             hint="see `ritornello policy explain`; what a policy asks for can be added",
         )
+        self._refused.append(refusal)
+        raise refusal
+
+    def ending(self, program: Callable[[], T]) -> Callable[[], T]:
+        """Return a program that does not end well where it caught that a file was refused.
+
+        Raises:
+            CodeRefusedError: one was already, and what was loaded before caught it.
+        """
+        self._raise_first()
+
+        def ended() -> T:
+            try:
+                value = program()
+            except SystemExit:
+                self._raise_first()
+                raise
+            self._raise_first()
+            return value
+
+        return ended
 
     def is_library(self, path: str) -> bool:
         """Return whether a file is of the standard library, installed, or the engine's."""
@@ -137,6 +157,10 @@ class AdmittedCode:
             return whole(loader, argument)
 
         return checked
+
+    def _raise_first(self) -> None:
+        if self._refused:
+            raise self._refused[0] from None
 
     def _refuse_loaded(self) -> None:
         for name in sorted(sys.modules):

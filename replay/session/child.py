@@ -7,11 +7,14 @@ and reports there what came of it. Standard streams are the program's.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import os
 import platform
+import signal
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -62,6 +65,8 @@ if TYPE_CHECKING:
     from replay.session.report import Report
     from replay.session.resuming.report import ResumptionReport
 
+    _Load = Callable[[], tuple[Callable[[], object], str, tuple[str, ...]]]
+
 __all__ = ["main"]
 
 _CHUNK: Final = 65536
@@ -81,15 +86,16 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
     _say(outgoing, Ready(python=platform.python_version(), engine=VERSION))
     task = _heard(incoming)
     end_with_pipe(incoming)
-    # Found before the program's directory stands on the path; a replay imports as a recording does.
-    dialects, adapters = load_dialects(), load_adapters()
     code, hard = 0, task.action == "replay"
     admitted = _admitted(task)
     try:
-        if admitted is not None:
+        if admitted is not None:  # before what is found by entry point: that may lie anywhere
             admitted.install()
+        # Before the program's directory stands on the path; a replay imports as a recording does.
+        dialects, adapters = load_dialects(), load_adapters()
+        load = partial(_loaded, task, root, loaded_before, admitted)
         if task.action == "record":
-            program, entry, arguments = _loaded(task, root, loaded_before)
+            program, entry, arguments = load()
             recording = record_program(
                 program,
                 workspace=task.workspace,
@@ -114,17 +120,17 @@ def main(loaded_before: frozenset[str]) -> NoReturn:
                 ),
             )
         elif task.action == "fork":
-            forked = _fork(task, root, loaded_before, outgoing)
+            forked = _fork(task, load, outgoing)
             code = forked.exit_code if isinstance(forked, Forked) else 0
             hard = not isinstance(forked, Forked) or forked.report.verdict != "sealed"
             _say(outgoing, forked)
         elif task.action == "resume":
-            resumed = _resume(task, root, loaded_before, outgoing)
+            resumed = _resume(task, load, outgoing)
             code = resumed.exit_code
             hard = resumed.report.verdict != "sealed"
             _say(outgoing, resumed)
         else:
-            _say(outgoing, _replay(task, root, loaded_before, outgoing))
+            _say(outgoing, _replay(task, load, outgoing))
     except ReplayError as error:
         _say(
             outgoing,
@@ -161,21 +167,21 @@ def _admitted(task: Task) -> AdmittedCode | None:
 
 
 def _loaded(
-    task: Task, root: str, loaded_before: frozenset[str]
+    task: Task, root: str, loaded_before: frozenset[str], admitted: AdmittedCode | None
 ) -> tuple[Callable[[], object], str, tuple[str, ...]]:
     """Return what runs the program, how it is found again, and its arguments."""
-    program = task.program
-    admitted = _admitted(task)
-    if admitted is not None:
-        admitted.install()
-    if isinstance(program, Call):
-        set_up(Path(program.file), root)
+    asked = task.program
+    run: Callable[[], object]
+    if isinstance(asked, Call):
+        set_up(Path(asked.file), root)
         refuse_shadows(engine_root(), loaded_before)
-        return _call(program, recording=task.action == "record")
-    command = resolve_tool(program)
-    set_up(command, root)
-    refuse_shadows(engine_root(), loaded_before)
-    return _program(command, admitted), "command", command.recorded
+        run, entry, arguments = _call(asked, recording=task.action == "record")
+    else:
+        command = resolve_tool(asked)
+        set_up(command, root)
+        refuse_shadows(engine_root(), loaded_before)
+        run, entry, arguments = _program(command, admitted), "command", command.recorded
+    return run if admitted is None else admitted.ending(run), entry, arguments
 
 
 def _program(command: Command, admitted: AdmittedCode | None) -> Callable[[], None]:
@@ -223,7 +229,7 @@ def _call(call: Call, *, recording: bool) -> tuple[Callable[[], object], str, tu
     return program, entry_text(module.__file__ or call.file, name), arguments
 
 
-def _replay(task: Task, root: str, loaded_before: frozenset[str], outgoing: int) -> Replayed:
+def _replay(task: Task, load: _Load, outgoing: int) -> Replayed:
     """Open all that the engine needs, close this process for good, and run the program in it."""
     with contextlib.ExitStack() as stack:
         reader = open_admitted(task.run, task.workspace, task.conditions)
@@ -237,7 +243,7 @@ def _replay(task: Task, root: str, loaded_before: frozenset[str], outgoing: int)
         guard = Hermetic.confine(tuple(path for path in written if path is not None))
         noise = _noise(task.noise)
         with guard.process:  # nothing of the program may reach outside, its imports neither
-            program, _, _ = _loaded(task, root, loaded_before)
+            program, _, _ = load()
         program = _telling(program)
         report = replay_log(
             reader,
@@ -257,11 +263,11 @@ def _give_up(outgoing: int, report: Report) -> None:
     _end(0, hard=True)
 
 
-def _resume(task: Task, root: str, loaded_before: frozenset[str], outgoing: int) -> Resumed:
+def _resume(task: Task, load: _Load, outgoing: int) -> Resumed:
     """Run the program on its record, guarded until that ends, and live from there on."""
     guard = ProcessGuard()
     with guard:  # its imports belong to the recorded part
-        program, _, _ = _loaded(task, root, loaded_before)
+        program, _, _ = load()
 
     def give_up(report: ResumptionReport) -> None:
         _say(outgoing, Resumed(report=report, exit_code=0))
@@ -283,13 +289,11 @@ def _resume(task: Task, root: str, loaded_before: frozenset[str], outgoing: int)
     return Resumed(report=resumption.report, exit_code=code)
 
 
-def _fork(
-    task: Task, root: str, loaded_before: frozenset[str], outgoing: int
-) -> Estimated | Forked:
+def _fork(task: Task, load: _Load, outgoing: int) -> Estimated | Forked:
     """Run the program as a fork of its record, or as far as that comes without the world."""
     guard = ProcessGuard()
     with guard:
-        program, _, _ = _loaded(task, root, loaded_before)
+        program, _, _ = load()
 
     def give_up(report: ForkReport) -> None:
         _say(outgoing, Forked(report=report, exit_code=0))
@@ -374,4 +378,6 @@ def _end(code: int, *, hard: bool) -> NoReturn:
             continue
     if hard:
         os._exit(code)
+    # The answer stands: Ctrl-C while the interpreter ends is not to become another one.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     sys.exit(code)

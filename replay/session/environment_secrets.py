@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from replay.secrets.patterns import MIN_SECRET_LENGTH, find_secret_values, is_secret_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["secrets_of_environment"]
+__all__ = ["PASSPHRASE_VARIABLE", "secrets_of_environment"]
+
+#: Opens the keys of whoever starts a program; no program is started with it.
+PASSPHRASE_VARIABLE: Final = "RITORNELLO_KEY_PASSPHRASE"  # noqa: S105 - its name
 
 
 def secrets_of_environment() -> Iterator[tuple[str, str]]:

@@ -27,6 +27,7 @@ from replay.session.child_answers import ChildAnswers
 from replay.session.child_start import START
 from replay.session.command_line import Command, engine_root, parse_recorded, refuse_collisions
 from replay.session.conditions import Conditions, open_admitted
+from replay.session.environment_secrets import PASSPHRASE_VARIABLE
 from replay.session.messages import Call, Failed, Outcome, Ready, Replayed, Task
 from replay.session.replay import replay_log
 from replay.session.workflow import first_record
@@ -245,6 +246,8 @@ def launch_task(
         python, flags, prefix = task.program.python, task.program.flags, task.program.prefix
     ours = Path(python).absolute().parent == Path(sys.executable).absolute().parent
     root = str(engine_root()) if ours and not prefix else ""
+    environment = {**os.environ, **surroundings.environment, "PYTHONHASHSEED": hash_seed}
+    environment.pop(PASSPHRASE_VARIABLE, None)
     child_in, task_out = os.pipe()
     answers_in, child_out = os.pipe()
     with _signals_go_to_the_child() as children:
@@ -252,7 +255,7 @@ def launch_task(
             process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                 [*prefix, python, *flags, "-c", START, root, str(child_in), str(child_out)],
                 cwd=directory,
-                env={**os.environ, **surroundings.environment, "PYTHONHASHSEED": hash_seed},
+                env=environment,
                 pass_fds=(child_in, child_out),
                 stdout=subprocess.DEVNULL
                 if surroundings.silent

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Generic, TypeVar
 import msgspec
 
 from replay.doors.context import DoorContext, current
-from replay.doors.libraries import loaded_gaps
 from replay.doors.state.adapters import active, listed
 from replay.doors.surroundings.setting import present_setting
 from replay.errors import SetupError, UsageError
@@ -42,7 +41,9 @@ from replay.session.awaiting import AwaitedAtOnce
 from replay.session.ending import Reason, end_run, stalled_error
 from replay.session.environment_secrets import secrets_of_environment
 from replay.session.extensions import load_adapters, load_dialects
+from replay.session.held_interrupt import HeldInterrupt
 from replay.session.ledger import SEED_BYTES, TaskLedger
+from replay.session.looking_back import last_notes
 from replay.session.outlet import Outlet
 from replay.session.program_code import code_note, files_reached
 from replay.session.sharing import on_stage
@@ -159,6 +160,8 @@ def record_program(
             share it, or the environment holds a secret that cannot be replaced. No run is
             registered then.
         SetupError: this process cannot host a run. It is registered, and closed as failed.
+        KeyboardInterrupt: before the program began; the run is closed as cancelled, if registered.
+            Asked for twice, at any moment: the run stays open.
     """
     if current() is not None or is_guarded():
         raise UsageError(
@@ -174,7 +177,7 @@ def record_program(
     found = load_dialects() if dialects is None else dialects
     adapted = load_adapters() if adapters is None else adapters
     named = listed(adapted)
-    with on_stage() as shared:
+    with on_stage() as shared, HeldInterrupt() as interrupt:
         clock = LiveClock()
         run_id = new_run_id(clock.start // 1000, os.urandom(10))
         place = Workspace.open(Path(workspace))
@@ -220,12 +223,20 @@ def record_program(
             )
             if cancellation is not None:
                 cancellation.listen(session.cancel)
-            try:
-                value, error, reason = session.play(program)
-            except SetupError:
-                # Nothing of the program has run: that is how this run ended, not an open one.
+
+            def unplayed(reason: Reason) -> None:
+                """Nothing of the program has run: that is how this run ended, not an open one."""
                 writer.flush()
-                place.close_run(run_id, *writer.root(), "failed", clock.now())
+                place.close_run(run_id, *writer.root(), reason, clock.now())
+
+            try:
+                value, error, reason = session.play(program, interrupt)
+            except SetupError:
+                unplayed("failed")
+                raise
+            except KeyboardInterrupt:
+                if not session.begun:
+                    unplayed("cancelled")
                 raise
             writer.flush()
             size, root = writer.root()
@@ -272,6 +283,7 @@ class _Live:
         tape = LiveTape(writer)
         self._salts = b""
         self.sources: Callable[[], list[str]]
+        self.begun = False
         self._start, self._seed, self._directory = clock.start, seed, str(Path.cwd())
         parts = PartTable(self._salt)
         self.recorder = recorder = Recorder(tape, parts, self._scrubber, clock.start)
@@ -344,12 +356,17 @@ class _Live:
         for registered in found:
             self.recorder.note(registered)
 
-    def play(self, program: Callable[[], T]) -> tuple[T | None, BaseException | None, Reason]:
-        """Run the program and seal its record."""
+    def play(
+        self, program: Callable[[], T], interrupt: HeldInterrupt
+    ) -> tuple[T | None, BaseException | None, Reason]:
+        """Run the program and seal its record, unless Ctrl-C came before it began."""
         value: T | None = None
         error: BaseException | None = None
         try:
             with self._stage.up():
+                if interrupt.came:
+                    raise KeyboardInterrupt
+                self.begun = True
                 try:
                     value = self._stage.play(program)
                 except Stalled:
@@ -359,7 +376,8 @@ class _Live:
                 except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
                     error = raised
                 self._outlet.program_ended = True
-                reason = end_run(self.recorder, value, error, loaded_gaps, self._code)
+                notes = last_notes(self.recorder, self._writer.reader)
+                reason = end_run(self.recorder, value, error, lambda: notes, self._code)
         except Halted as halted:
             raise halted.__cause__ or halted from None
         finally:

@@ -19,7 +19,7 @@ from replay.files.overlay import Overlay
 from replay.files.recorded import recorded_files
 from replay.guard.hermetic import Hermetic
 from replay.guard.process import ProcessGuard
-from replay.log.fsck import check
+from replay.log.named_heads import check_run
 from replay.recording.divergence import Diverged
 from replay.recording.gaps import Uncaptured
 from replay.recording.recorder import Recorder
@@ -36,8 +36,8 @@ from replay.session.patience import Patience
 from replay.session.record_start import (
     OBSERVED_NOTE,
     absent_dialects,
+    is_at_end,
     is_at_start,
-    is_of_library,
     started_in,
 )
 from replay.session.report import Report, Verdict
@@ -105,7 +105,7 @@ def replay_log(
         IntegrityError: the record cannot be read at all.
         UsageError: another run is on stage and cannot share it.
     """
-    checked = verified or check(reader)
+    checked = verified or check_run(reader)
     if not checked.events:
         return _report(checked, "incomplete", notes=("the run started; nothing was recorded",))
     if checked.integrity != "ok":
@@ -314,10 +314,10 @@ class _Recorded:
         except BaseException as raised:  # noqa: BLE001 - it is the program's outcome
             error = raised
             self._unloadable = unloadable_by(raised)
-        end_run(self.recorder, value, error, self._library_notes, self._inputs.code)
+        end_run(self.recorder, value, error, self._last_notes, self._inputs.code)
 
-    def _library_notes(self) -> Iterator[Payload]:
-        while (payload := self._inputs.note(is_of_library)) is not None:
+    def _last_notes(self) -> Iterator[Payload]:
+        while (payload := self._inputs.note(is_at_end)) is not None:
             yield payload
 
 

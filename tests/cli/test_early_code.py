@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import zipfile
 from importlib._bootstrap_external import _code_to_hash_pyc, _code_to_timestamp_pyc
@@ -14,8 +15,10 @@ from attestations.errors import PolicyError
 from orchestrator.cli.gate.early_code import refuse_early_code
 from orchestrator.cli.gate.trust_layers import trust_here
 from replay.errors import UsageError
+from replay.log.workspace import Workspace
 from replay.session.command_line import parse_command, parse_recorded
 from replay.session.conditions import Conditions
+from tests.cli.conftest import ROOT
 from tests.support.attested import CODE, envelope_of, pin, policy_text
 from tests.support.signers import attestation_key
 
@@ -84,11 +87,32 @@ def test_only_signed_source_runs_whatever_lies_beside_it(guarded):
 
     ran = guarded.run("record", "--", "python", "main.py", *taken, *refused)
 
-    assert ran.code == 0
+    # The program caught each of them, and ends as one that did not.
+    assert ran.code == 6
+    assert "archive.zip" in ran.err.partition("where: ")[2].splitlines()[0]
+    assert Workspace.open(guarded.path / ".ritornello").runs()[-1].reason == "failed"
     assert ran.out.splitlines() == [
         *(f"{name} signed" for name in taken),
         *(f"{name} CodeRefusedError" for name in refused),
     ]
+    assert guarded.run("replay", "last").code == 0
+
+
+def test_what_is_found_by_entry_point_is_asked_about_before_it_is_loaded(guarded):
+    """A distribution on PYTHONPATH outside of the project, which nobody installed."""
+    other = guarded.path.with_name(f"{guarded.path.name}-other")
+    about = other / "planted-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Name: planted\nVersion: 1\n")
+    (about / "entry_points.txt").write_text("[ritornello.dialects]\nplanted = planted\n")
+    (other / "planted.py").write_text("open('planted-ran', 'w').close()\n")
+    path = os.pathsep.join([str(ROOT), str(other)])
+
+    refused = guarded.run("record", "--", "python", "main.py", env={"PYTHONPATH": path})
+
+    assert refused.code == 6
+    assert "planted.py" in refused.err
+    assert not (guarded.path / "planted-ran").exists()
 
 
 @pytest.mark.parametrize("option", ["pycache_prefix=.cache", "pycache_prefix=/tmp/cache"])

@@ -62,6 +62,23 @@ def test_an_interrupt_while_a_verb_is_loaded_ends_quietly(place, monkeypatch):
     assert (ended.code, ended.out, ended.err) == (130, "", "")
 
 
+@pytest.mark.parametrize("words", [("show", "--help"), ("--help",)])
+def test_a_reader_that_left_is_one_exit_code_whatever_was_to_be_read(words):
+    reads, writes = os.pipe()
+    os.close(reads)
+    ended = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", *words],
+        cwd=ROOT,
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        timeout=50,
+        check=False,
+    )
+    os.close(writes)
+
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 def test_the_version_is_data(place):
     from replay.version import VERSION
 

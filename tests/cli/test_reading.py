@@ -36,6 +36,23 @@ def test_runs_lists_the_run_with_its_root(recorded):
     assert run["run"] in recorded.look("runs").out
 
 
+@pytest.mark.parametrize("words", [("events", "last"), ("show", "last"), ("diff", "last", "last")])
+def test_in_github_actions_nothing_that_is_shown_is_a_command(recorded, monkeypatch, words):
+    plain = recorded.look(*words)
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+
+    shown = recorded.look(*words)
+    failed = recorded.look("show", "no-such-run")
+
+    assert (shown.code, shown.out) == (plain.code, plain.out)
+    for each in (shown, failed):
+        first, *_, last = each.err.splitlines()
+        token = first.removeprefix("::stop-commands::")
+        assert len(token) == 32
+        assert last == f"::{token}::"
+    assert "no-such-run" in failed.err
+
+
 def test_runs_tells_a_run_that_is_written_from_one_that_was_killed(place):
     workspace = Workspace.open(place.path / ".ritornello")
     for name in ("KILLED", "WRITTEN"):

@@ -91,6 +91,11 @@ def test_what_cannot_be_asked_for_is_refused_before_anything_runs(project):
     assert project.look("replay", "empty").code == 4
     assert project.look("replay", "bundles", "--out", "o").code == 2
     assert project.look("replay", "altered", "--junit", "empty").code == 2
+    os.mkfifo(project.path / "pipe")
+    assert project.look("replay", "altered", "--junit", "pipe").code == 2
+    assert project.look("replay", "altered", "--sarif", "pipe").code == 2
+    both = project.look("replay", "altered", "--junit", "a", "--sarif", "empty/../a")
+    assert (both.code, "name one file" in both.err) == (2, True)
     assert project.look("replay").code == 2
 
 

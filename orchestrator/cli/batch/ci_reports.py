@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from orchestrator.cli.terminal import say
-from orchestrator.reports.github import error_commands, resumed, step_summary, stopped
+from orchestrator.cli.batch.report_files import is_same_file, refuse_no_file
+from orchestrator.cli.terminal import in_github_actions, printing_no_commands, say
+from orchestrator.reports.github import error_commands, step_summary
 from orchestrator.reports.junit import junit_xml
 from orchestrator.reports.outcome import Outcome
 from orchestrator.reports.sarif import sarif_log
@@ -40,7 +40,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     def speaks_to_github(self) -> bool:
         """Whether annotations and the step summary are written."""
         if self.github is None:
-            return os.environ.get("GITHUB_ACTIONS") == "true"
+            return in_github_actions()
         return self.github
 
     def prepare(self) -> None:
@@ -51,27 +51,19 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             OSError: a directory cannot be made.
         """
         for file in (self.junit, self.sarif):
-            if file is None:
-                continue
-            if file.is_dir():
-                raise UsageError("a directory is no file for a report", where=str(file))
-            file.parent.mkdir(parents=True, exist_ok=True)
+            if file is not None:
+                refuse_no_file(file)
+                file.parent.mkdir(parents=True, exist_ok=True)
+        if self.junit and self.sarif and is_same_file(self.junit, self.sarif):
+            raise UsageError(
+                "--junit and --sarif name one file, and the second would replace the first",
+                where=str(self.junit),
+                hint="give each a file of its own",
+            )
 
-    @contextlib.contextmanager
-    def programs_run(self) -> Iterator[None]:
-        """Keep what programs print from being read as workflow commands.
-
-        On standard error, as all of ours; the runner heeds it for both streams.
-        """
-        if not self.speaks_to_github:
-            yield
-            return
-        token = secrets.token_hex(16)
-        say(stopped(token))
-        try:
-            yield
-        finally:
-            say("", resumed(token))  # the program may have left a line unfinished
+    def programs_run(self) -> AbstractContextManager[None]:
+        """Keep what programs print from being read as workflow commands."""
+        return printing_no_commands() if self.speaks_to_github else nullcontext()
 
     def write(self, outcomes: Sequence[Outcome]) -> None:
         """Write all reports.

@@ -18,10 +18,10 @@ from attestations.keys.private import AttestationKey, KeyRole, LogKey
 from attestations.keys.trust import read_trust
 from orchestrator.cli.key_verbs.user_places import keys_directory, trust_file
 from replay.errors import UsageError
+from replay.session.environment_secrets import PASSPHRASE_VARIABLE
 
 __all__ = [
     "KEYRING",
-    "PASSPHRASE_VARIABLE",
     "PassphraseFile",
     "attestation_key",
     "key_path",
@@ -30,7 +30,6 @@ __all__ = [
     "open_key",
 ]
 
-PASSPHRASE_VARIABLE: Final = "RITORNELLO_KEY_PASSPHRASE"  # noqa: S105 - its name
 KEYRING: Final = "keyring:"
 _PASSPHRASE_SIZE_MAX: Final = 4096
 

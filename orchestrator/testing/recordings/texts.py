@@ -93,7 +93,7 @@ def differing(
 
 
 def _divergence(found: Divergence) -> Iterator[str]:
-    yield f"  {_inert(found.summary())}"
+    yield f"  {_inert(found.summary(), 4 * _SHOWN_MAX)}"
     for side, place in (("recorded", found.recorded_place), ("replayed", found.replayed_place)):
         frames = [each for each in (place or "").split(" < ") if each and _OURS not in each]
         if frames:
@@ -150,7 +150,8 @@ def _value(value: str | None) -> str:
     return "(nothing)" if value is None else _inert(value, _SHOWN_MAX)
 
 
-def _inert(text: str, length: int = 4 * _SHOWN_MAX) -> str:
+def _inert(text: str, length: int) -> str:
     """Return recorded text that does nothing to a terminal, and is one line."""
-    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in text[:length])
-    return shown if len(text) <= length else f"{shown}…"
+    from orchestrator.reports.spelling import spelled  # tests that need no text pay for nothing
+
+    return spelled(text, length)
