@@ -5,7 +5,7 @@ The only module that knows BLAKE3. The run tree is SHA-256 and lives in :mod:`re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from blake3 import blake3
@@ -13,6 +13,7 @@ from blake3 import blake3
 __all__ = [
     "COMMITMENT_BYTES",
     "SALT_BYTES",
+    "Committer",
     "content_hash",
     "derive",
     "keyed_digest",
@@ -58,6 +59,47 @@ def payload_commitment(commitments: Iterable[tuple[int, bytes]]) -> str:
 def payload_commitment_of(listed: bytes) -> str:
     """Return the hex payload commitment of an already encoded list of (size, commitment)."""
     return _payload_hasher().update(listed).hexdigest()
+
+
+class Committer:
+    """Commits to parts and payloads as the functions do, for one thread at a time.
+
+    It uses its hashers again, which is a third cheaper than a copy for each commitment. Each call
+    begins with a clean one, so a call that was interrupted leaves nothing to the next; but one that
+    comes in the midst of another would spoil it. So it is for checks and replays, not for records.
+
+    Attributes:
+        part: as :func:`part_commitment`.
+        payload: as :func:`payload_commitment_of`.
+    """
+
+    __slots__ = ("part", "payload")
+
+    def __init__(self) -> None:
+        self.part: Callable[[bytes, bytes], bytes] = _part_with(_part_hasher())
+        self.payload: Callable[[bytes], str] = _payload_with(_payload_hasher())
+
+
+def _part_with(hasher: blake3) -> Callable[[bytes, bytes], bytes]:
+    reset, update, digest = hasher.reset, hasher.update, hasher.digest
+
+    def part(salt: bytes, data: bytes) -> bytes:
+        reset()
+        update(salt + data)
+        return digest()
+
+    return part
+
+
+def _payload_with(hasher: blake3) -> Callable[[bytes], str]:
+    reset, update, hexdigest = hasher.reset, hasher.update, hasher.hexdigest
+
+    def payload(listed: bytes) -> str:
+        reset()
+        update(listed)
+        return hexdigest()
+
+    return payload
 
 
 def derive(context: str, *material: bytes) -> bytes:

@@ -14,6 +14,7 @@ from replay.errors import IntegrityError
 from replay.events.digest import (
     COMMITMENT_BYTES,
     SALT_BYTES,
+    Committer,
     part_commitment,
     payload_commitment_of,
 )
@@ -44,10 +45,15 @@ class PartTable:
     Args:
         salt_for: gives the salt of the part with an ordinal: fresh bytes from the operating
             system while recording, the recorded salt while replaying.
+        committer: commits faster, where a record is only compared.
     """
 
-    def __init__(self, salt_for: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, salt_for: Callable[[int], bytes], committer: Committer | None = None
+    ) -> None:
         self._salt_for = salt_for
+        self._commit_part = part_commitment if committer is None else committer.part
+        self._commit_list = payload_commitment_of if committer is None else committer.payload
         self._count = 0
         #: Ordinals below this one are forgotten.
         self._first = 0
@@ -70,7 +76,7 @@ class PartTable:
             key = hash(data)
             if key not in self._ordinals:
                 part, listed = self._add(key, data)
-                return (part.ordinal,), (part,), payload_commitment_of(listed), part.size
+                return (part.ordinal,), (part,), self._commit_list(listed), part.size
         refs: list[int] = []
         brought: list[Part] = []
         lists: list[bytes] = []
@@ -88,7 +94,7 @@ class PartTable:
                 listed = bytes(self._listed[start : start + _LISTED_BYTES])
             refs.append(ordinal)
             lists.append(listed)
-        return tuple(refs), tuple(brought), payload_commitment_of(b"".join(lists)), size
+        return tuple(refs), tuple(brought), self._commit_list(b"".join(lists)), size
 
     def known(self, part: Part) -> None:
         """Enter a part that a log already holds, when a recording is resumed.
@@ -105,7 +111,7 @@ class PartTable:
         """Commit to a new part; return it and how it is listed."""
         ordinal = self._count
         salt = self._salt_for(ordinal)
-        commitment = part_commitment(salt, data)
+        commitment = self._commit_part(salt, data)
         size = len(data)
         listed = size.to_bytes(8, "little") + commitment
         # What `_enter` does, written out: this runs for nearly every record.
@@ -152,8 +158,8 @@ class PartTable:
             end = (place + 1) * _LISTED_BYTES
             commitment = self._listed[end - COMMITMENT_BYTES : end]
             # Sixteen zero bytes stand for no salt, and may be a salt.
-            if part_commitment(salt, data) == commitment or (
-                salt == _NO_SALT and part_commitment(b"", data) == commitment
+            if self._commit_part(salt, data) == commitment or (
+                salt == _NO_SALT and self._commit_part(b"", data) == commitment
             ):
                 return ordinal
             ordinal = self._earlier.get(ordinal)

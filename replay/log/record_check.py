@@ -19,8 +19,7 @@ from replay.errors import IntegrityError
 from replay.events.digest import (
     COMMITMENT_BYTES,
     SALT_BYTES,
-    part_commitment,
-    payload_commitment_of,
+    Committer,
 )
 from replay.events.entry import Entry, Part
 from replay.events.header import INTEGER_MAX, Header, decode_header
@@ -92,6 +91,8 @@ class RecordChecker:
         self.holes: Counter[str] = Counter(erased=0, withheld=0, missing=0)
         self.holed_records = 0
         self.gaps = False
+        committer = Committer()
+        self._commit_part, self._commit_list = committer.part, committer.payload
         self._roles = roles
         self._leaves = leaves
         self._first_kind = first_kind
@@ -254,11 +255,11 @@ class RecordChecker:
             or not len(data) == size == header.size
             or len(salt) not in _SALTS
             or not data.startswith(prefix)
-            or part_commitment(salt, data) != part.commitment
+            or self._commit_part(salt, data) != part.commitment
         ):
             return False
         listed = size.to_bytes(8, "little") + part.commitment
-        if payload_commitment_of(listed) != header.commitment:
+        if self._commit_list(listed) != header.commitment:
             return False
         seen.listed.append(listed)
         seen.begins.append(prefix)
@@ -273,7 +274,7 @@ class RecordChecker:
             return
         listed = self._seen.listed_at(refs)
         size = sum([size for (size,) in _SIZES.iter_unpack(listed)])
-        if payload_commitment_of(listed) != header.commitment:
+        if self._commit_list(listed) != header.commitment:
             self.report("payload", seq, "the payload does not match its commitment")
         if size != header.size:
             self.report("size", seq, f"a payload of {size} bytes, not {header.size}")
@@ -290,7 +291,7 @@ class RecordChecker:
         begins: bytes | None = None
         if part.ordinal != ordinal:
             self.report("parts", seq, f"brings part {part.ordinal} where {ordinal} is next")
-        if data is not None and part_commitment(part.salt, data) == commitment:
+        if data is not None and self._commit_part(part.salt, data) == commitment:
             if len(data) != size or part.state != "present" or len(part.salt) not in _SALTS:
                 self.report("part", seq, f"part {ordinal}: size, state or salt does not fit")
             # Otherwise a later record of the kind that it names may repeat it.

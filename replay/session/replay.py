@@ -13,6 +13,7 @@ from replay.compare.comparer import Comparer
 from replay.doors.context import DoorContext
 from replay.doors.state.adapters import absent_adapters, active
 from replay.doors.surroundings.setting import Setting
+from replay.events.digest import Committer
 from replay.events.kinds import RunStarted, SecretRegistered
 from replay.events.parts import PartTable
 from replay.files.overlay import Overlay
@@ -165,7 +166,7 @@ class _Recorded:
         # A dialect that the record does not name was not there, so it derives nothing here.
         named = dict(started.dialects)
         self.recorder = recorder = Recorder(
-            self._comparer, PartTable(history.salt), self._scrubber, start
+            self._comparer, PartTable(history.salt, Committer()), self._scrubber, start
         )
         self._inputs = inputs = RecordedInputs(history, recorder, self._comparer.missing)
         recorder.scheduler = self.scheduler = Scheduler(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 
+import pytest
 from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.events.digest import (
+    Committer,
     content_hash,
     derive,
     part_commitment,
@@ -77,3 +79,25 @@ def test_hashing_leaves_no_trace_in_the_next_hash():
 def test_derived_material_is_framed():
     assert derive("context", b"ab", b"c") != derive("context", b"a", b"bc")
     assert derive("context", b"ab") != derive("other", b"ab")
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"", bytes(16), b"\1" * 16]), st.binary(max_size=5000))))
+def test_a_committer_commits_as_the_functions_do_whatever_came_before(parts):
+    committer = Committer()
+
+    for salt, data in parts:
+        commitment = part_commitment(salt, data)
+        listed = len(data).to_bytes(8, "little") + commitment
+        assert committer.part(salt, data) == commitment
+        assert committer.payload(listed) == payload_commitment_of(listed)
+
+
+def test_a_commitment_that_was_interrupted_leaves_nothing_to_the_next():
+    committer = Committer()
+    with pytest.raises(TypeError):
+        committer.part(b"", "no bytes")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        committer.payload(None)  # type: ignore[arg-type]
+
+    assert committer.part(b"", b"x") == part_commitment(b"", b"x")
+    assert committer.payload(b"x") == payload_commitment_of(b"x")
