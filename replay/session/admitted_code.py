@@ -5,6 +5,8 @@ once. Cached bytecode, modules in archives and compiled extensions of the progra
 since nobody vouched for them. The standard library, installed distributions and the engine are not
 asked about: whoever installed them vouches for them. A file is theirs only where it also stands in
 their directories: a link to it from the program's has other bytecode beside it, and can be turned.
+What links away among the modules of the standard library itself is its distributor's, such as the
+`sitecustomize` of Debian's.
 
 What an admitted program does with text that it reads itself is its own affair.
 """
@@ -46,7 +48,7 @@ class AdmittedCode:
         self._digests = None if digests is None else frozenset(digests)
         self._revoked = frozenset(revoked)
         names = ("stdlib", "platstdlib", "purelib", "platlib")
-        places = [Path(sysconfig.get_path(name)).resolve() for name in names]
+        places = [Path(sysconfig.get_path(name)) for name in names]
         # An interpreter of a virtual environment has its library elsewhere.
         base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
         scheme = sysconfig.get_default_scheme()
@@ -54,9 +56,11 @@ class AdmittedCode:
             Path(sysconfig.get_path(name, scheme, {**base, "installed_base": sys.base_prefix}))
             for name in ("stdlib", "platstdlib")
         ]
-        places += [engine_root() / name for name in _PACKAGES]
-        places += [Path(sysconfig.get_path(name)) for name in names]  # as they stand in the path
-        self._places = tuple(dict.fromkeys(places))
+        found = [place.resolve() for place in places]
+        self._standard = frozenset(found[:2] + found[4:])  # between them: for packages
+        engine = [engine_root() / name for name in _PACKAGES]
+        # As they are, and as they stand in the path.
+        self._places = tuple(dict.fromkeys([*found, *engine, *places]))
         self._refused: list[CodeRefusedError] = []
 
     def install(self) -> None:
@@ -144,10 +148,12 @@ class AdmittedCode:
     def is_library(self, path: str) -> bool:
         """Return whether a file is of the standard library, installed, or the engine's."""
         stands = Path(path).absolute()
-        return ".." not in stands.parts and all(
-            any(each.is_relative_to(place) for place in self._places)
-            for each in (stands, stands.resolve())
-        )
+        if ".." in stands.parts or not self._is_inside(stands):
+            return False
+        return self._is_inside(stands.resolve()) or stands.parent.resolve() in self._standard
+
+    def _is_inside(self, path: Path) -> bool:
+        return any(path.is_relative_to(place) for place in self._places)
 
     def _library_only(self, whole: Callable[..., Any]) -> Callable[..., Any]:
         def checked(loader: Any, argument: Any) -> Any:
