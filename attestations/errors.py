@@ -16,6 +16,8 @@
     ├── StateError              the heads this verifier keeps cannot be read, locked or written
     ├── TimeStampError          a time stamp is malformed, for other bytes, or of no trusted root
     │   └── TimeStampServiceError  the time stamping service gave no time stamp
+    ├── WitnessServiceError     a witness could not be reached, refused, or gave no cosignature
+    ├── WitnessConflictError    a witness has cosigned another version of this log
     ├── PolicyError             a policy, its pin or the facts for it are no such thing
     │   └── AdmissionError      an artifact may not run; nothing of it did
     └── RequirementError        what is to hold is asked for in words this package does not know
@@ -44,6 +46,8 @@ __all__ = [
     "TimeStampError",
     "TimeStampServiceError",
     "TrustFileError",
+    "WitnessConflictError",
+    "WitnessServiceError",
 ]
 
 
@@ -132,6 +136,18 @@ class TimeStampServiceError(TimeStampError):
     """The time stamping service could not be reached or gave no time stamp."""
 
     code = "time-stamp-service"
+
+
+class WitnessServiceError(AttestationError):
+    """A witness could not be reached, refused, or gave no cosignature that holds."""
+
+    code = "witness-service"
+
+
+class WitnessConflictError(AttestationError):
+    """A witness has cosigned a head of this log that cannot be true beside the one at hand."""
+
+    code = "witness-conflict"
 
 
 class RequirementError(AttestationError):

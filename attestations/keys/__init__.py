@@ -1,1 +1,1 @@
-"""Who signs: attestation keys and log keys, their files, which are trusted, and how they end."""
+"""Who signs: keys for statements, heads and cosignatures, which are trusted, and how they end."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from attestations.errors import KeyFileError, KeyFormError
 from attestations.keys.pkcs8 import LABEL, SALT_BYTES, encrypted_pem
-from attestations.keys.private import AttestationKey, KeyRole, LogKey, key_of
+from attestations.keys.private import AttestationKey, KeyRole, LogKey, WitnessKey, key_of
 from attestations.keys.public import PublicKey, public_key_of
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def read_text(path: Path) -> bytes:
 
 def read_private(
     data: bytes, role: KeyRole, passphrase: Callable[[], bytes], where: str, name: str = ""
-) -> AttestationKey | LogKey:
+) -> AttestationKey | LogKey | WitnessKey:
     """Open a private key for a use.
 
     Args:
@@ -176,17 +176,17 @@ def read_private(
         name: what it is called if no line says so, as in a key that another tool made.
 
     Raises:
-        KeyFileError: it is a key for the other use, the passphrase is wrong, or it is no key.
+        KeyFileError: it is a key for another use, the passphrase is wrong, or it is no key.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     made_for, said_name, keyid = head_of(data, where)
-    if made_for is None and role == "log":
+    if made_for is None and role != "attestation":
         raise KeyFileError(
-            "nothing says that this is a log key",
+            f"nothing says that this is a {role} key",
             where=where,
-            hint="make one: `ritornello keys new NAME --log`",
+            hint=f"make one: `ritornello keys new NAME --{role}`",
         )
     if made_for is not None and made_for != role:
         raise KeyFileError(
@@ -244,7 +244,11 @@ def refuse_in_workspace(path: Path) -> None:
             )
 
 
-_USES: Final[dict[KeyRole, str]] = {"attestation": "statements", "log": "checkpoints"}
+_USES: Final[dict[KeyRole, str]] = {
+    "attestation": "statements",
+    "log": "checkpoints",
+    "witness": "cosignatures",
+}
 
 
 def _is_encrypted(data: bytes) -> bool:

@@ -1,9 +1,9 @@
-"""Private keys: one that signs statements, one that signs checkpoints, and neither does both.
+"""Private keys: for statements, for checkpoints, for cosignatures; none of them does two.
 
 The one invariant: a key signs what its role is for and refuses the rest, by what it is asked to
 sign and not by who asks. What the roles sign cannot be mistaken for one another either: a
-statement's message begins with `DSSEv1 `, a change of keys with its own words, and a checkpoint
-with an origin, in which there is no space.
+statement's message begins with `DSSEv1 `, a change of keys with its own words, a checkpoint with
+an origin, in which there is no space, and a cosignature with its own words on two lines.
 
 Signing goes through securesystemslib's signer; nothing here prints or compares a private key.
 """
@@ -19,19 +19,29 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from securesystemslib.signer import CryptoSigner  # type: ignore[attr-defined]  # no __all__
 
-__all__ = ["CHANGE_START", "AttestationKey", "KeyRole", "LogKey", "generate", "key_of"]
+__all__ = [
+    "CHANGE_START",
+    "AttestationKey",
+    "KeyRole",
+    "LogKey",
+    "WitnessKey",
+    "generate",
+    "key_of",
+]
 
 #: What a key is for.
-KeyRole = Literal["attestation", "log"]
+KeyRole = Literal["attestation", "log", "witness"]
 
 CHANGE_START: Final = b"ritornello key change v1\n"
 """How the text begins with which a key hands over to another."""
 
 _STATEMENT_START: Final = b"DSSEv1 "
+#: No checkpoint begins so: the line after its origin is a number.
+_COSIGNATURE_START: Final = b"cosignature/v1\ntime "
 
 
 class _Key:
-    """What both have: a name, a public key, and the signer."""
+    """What all have: a name, a public key, and the signer."""
 
     role: KeyRole
 
@@ -87,11 +97,40 @@ class LogKey(_Key):
         """Sign a note's text; 64 bytes.
 
         Raises:
-            KeyFormError: it is a statement or a change of keys.
+            KeyFormError: it is a statement, a change of keys or a cosignature.
         """
-        if text.startswith((_STATEMENT_START, CHANGE_START)):
+        if text.startswith((_STATEMENT_START, CHANGE_START, _COSIGNATURE_START)):
             raise KeyFormError("a log key signs checkpoints only", where=self.name)
         return self._sign(text)
+
+
+class WitnessKey(_Key):
+    """Cosigns checkpoints of others' logs, and signs nothing else. Always Ed25519."""
+
+    role: KeyRole = "witness"
+
+    @property
+    def public_bytes(self) -> bytes:
+        """The 32 bytes of the public key, as note keys have them."""
+        return self.public.raw()
+
+    def sign(self, text: bytes) -> bytes:
+        """Sign a note's text with its time; 64 bytes.
+
+        Raises:
+            KeyFormError: it is no text of a cosignature.
+        """
+        if not text.startswith(_COSIGNATURE_START):
+            raise KeyFormError("a witness's key cosigns checkpoints only", where=self.name)
+        return self._sign(text)
+
+    def sign_change(self, text: bytes) -> bytes:
+        """Refuse: who relies on a witness names its key, and names another one then.
+
+        Raises:
+            KeyFormError: always.
+        """
+        raise KeyFormError("a witness's key hands over to none", where=self.name)
 
 
 def generate(algorithm: KeyAlgorithm) -> PrivateKeyTypes:
@@ -103,11 +142,13 @@ def generate(algorithm: KeyAlgorithm) -> PrivateKeyTypes:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def key_of(role: KeyRole, name: str, private: PrivateKeyTypes) -> AttestationKey | LogKey:
+def key_of(
+    role: KeyRole, name: str, private: PrivateKeyTypes
+) -> AttestationKey | LogKey | WitnessKey:
     """Give a private key its role.
 
     Raises:
-        KeyFormError: it is of no algorithm that is known, or a log key that is not Ed25519.
+        KeyFormError: it is of no algorithm that is known, or not Ed25519 and for notes.
     """
     from securesystemslib.signer import (  # type: ignore[attr-defined]  # it has no __all__
         CryptoSigner,
@@ -115,7 +156,12 @@ def key_of(role: KeyRole, name: str, private: PrivateKeyTypes) -> AttestationKey
     )
 
     public = public_key_of(private.public_key())
-    if role == "log" and public.algorithm != "ed25519":
-        raise KeyFileError("a log key is Ed25519", where=name, hint="make one: `keys new --log`")
+    if role != "attestation" and public.algorithm != "ed25519":
+        hint = f"make one: `keys new --{role}`"
+        raise KeyFileError(f"a {role} key is Ed25519", where=name, hint=hint)
     signer = CryptoSigner(private, SSlibKey.from_crypto(private.public_key(), keyid=public.keyid))
-    return LogKey(name, public, signer) if role == "log" else AttestationKey(name, public, signer)
+    if role == "log":
+        return LogKey(name, public, signer)
+    if role == "witness":
+        return WitnessKey(name, public, signer)
+    return AttestationKey(name, public, signer)

@@ -22,6 +22,8 @@ from attestations.errors import (
     TimeStampError,
     TimeStampServiceError,
     TrustFileError,
+    WitnessConflictError,
+    WitnessServiceError,
 )
 from replay.errors import (
     CaptureError,
@@ -78,6 +80,8 @@ _CODES: tuple[tuple[type[ReplayError | AttestationError], ExitCode], ...] = (
     (PolicyError, ExitCode.NOT_FOUND),
     (TimeStampServiceError, ExitCode.PROVIDER),
     (KeylessServiceError, ExitCode.PROVIDER),
+    (WitnessServiceError, ExitCode.PROVIDER),
+    (WitnessConflictError, ExitCode.DAMAGED),
     # What a bundle is worth is a finding; what is raised is a root, token or configuration.
     (KeylessError, ExitCode.NOT_FOUND),
     (NotInstalledError, ExitCode.NOT_FOUND),

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
+from orchestrator.cli.evidence.kept_signatures import kept_signatures, with_more
 from orchestrator.cli.evidence.kept_time_stamps import kept_time_stamps
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.reading.records import iter_events
@@ -219,7 +220,10 @@ def export_run(
             checkpoint=now,
             sealed=checked.completeness == "sealed",
             engine=VERSION,
-            signatures=attached.signatures if attached and unchanged else (),
+            signatures=with_more(
+                attached.signatures if attached and unchanged else (),
+                kept_signatures(directory, now),
+            ),
             excerpts=excerpts,
             statements=statements,
             withheld=selection.ordinals,

@@ -11,6 +11,7 @@ import typer
 
 from attestations.whole_files import write_whole
 from orchestrator.cli.app import AsJson, InWorkspace, RunName, run_verb
+from orchestrator.cli.evidence.kept_signatures import kept_signatures, with_more
 from orchestrator.cli.evidence.proof_report import proof_fields
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit_json, inert, say
@@ -105,11 +106,9 @@ def _provable(
         origin = origin_of(checked.run or directory.name)
         attached = read_attached(directory)
         unchanged = attached is not None and attached.manifest.root == checked.root
-        yield (
-            store,
-            Checkpoint(origin, checked.events, bytes.fromhex(checked.root)),
-            attached.signatures if attached and unchanged else (),
-        )
+        now = Checkpoint(origin, checked.events, bytes.fromhex(checked.root))
+        brought = attached.signatures if attached and unchanged else ()
+        yield store, now, with_more(brought, kept_signatures(directory, now))
     finally:
         store.close()
 

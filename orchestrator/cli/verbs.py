@@ -23,7 +23,8 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "prove": ("prove", "write one event as a file that is checked without the rest of the run"),
     "report": ("report", "list what was asked of providers, to reconcile with their invoice"),
     "pin": ("pin", "write the head of a run as a small file, to be kept elsewhere"),
-    "anchor": ("anchor", "have the head of a run stamped with a time by somebody else"),
+    "anchor": ("anchor", "have the head of a run stamped or cosigned by somebody else"),
+    "witness": ("witness", "cosign the heads of others' logs, each only if it continues the last"),
     "import": ("import_bundle", "take a run from a file into the workspace"),
     "policy": ("policy", "say what policies ask for, and what they would decide"),
     "scan": ("scan", "look for secrets in bundles, runs and files"),
@@ -39,7 +40,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
 #: Verb of several words: each of them, and what it does.
 SUBVERBS: Final[dict[str, dict[str, str]]] = {
     "keys": {
-        "new": "make a key for statements, or with --log one for checkpoints",
+        "new": "make a key for statements, for checkpoints, or for a witness",
         "list": "list your keys, whom you trust, and what was revoked",
         "trust": "trust a public key, for one use",
         "rotate": "hand over from one key to another, on record in the workspace",

@@ -33,7 +33,7 @@ from orchestrator.cli.terminal import inert
 from replay.errors import UsageError
 from replay.tree import Checkpoint, NoteSignature
 
-__all__ = ["Anchors", "anchor_facts", "read_anchors", "seen_before"]
+__all__ = ["Anchors", "anchor_facts", "note_key", "read_anchors", "seen_before"]
 
 #: What each comparison with a head from elsewhere comes to.
 _SAID: dict[Comparison, str] = {
@@ -130,13 +130,13 @@ def read_anchors(
         AttestationError: a pin, key or certificate is none.
         OSError: a file cannot be read.
     """
-    named = tuple(map(_key, witnesses))
+    named = tuple(map(note_key, witnesses))
     for key in named:
         if key.algorithm != "cosignature/v1":
             raise UsageError(
                 "this key makes no cosignatures", where=key.name, hint="--log-key takes it"
             )
-    plain = tuple(map(_key, log_keys))
+    plain = tuple(map(note_key, log_keys))
     for key in plain:
         if key.algorithm != "ed25519":
             raise UsageError("this key is a witness's", where=key.name, hint="--witness takes it")
@@ -258,7 +258,7 @@ def _witnessed(
     return tuple(facts)
 
 
-def _key(named: str) -> VerifierKey:
+def note_key(named: str) -> VerifierKey:
     """Read a key that was given as text, as a file that holds it, or as that of `keys new`."""
     is_file = os.path.isfile(named)  # noqa: PTH113 - a key's text may be too long for a path
     own = NAME.fullmatch(named) and key_path(named).with_suffix(PUBLIC_SUFFIX).is_file()
@@ -282,4 +282,4 @@ def _key(named: str) -> VerifierKey:
             where=named,
             hint="give its note key: `ritornello keys list` shows it",
         )
-    return VerifierKey(name, public.raw())
+    return VerifierKey(name, public.raw(), "cosignature/v1" if role == "witness" else "ed25519")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
+from orchestrator.cli.evidence.kept_signatures import kept_signatures, with_more
 from replay.bundle.attached import read_attached
 from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
@@ -20,7 +21,7 @@ from replay.log.named_heads import against_named, named_heads, prefix_root_of
 from replay.log.port import LogReader
 from replay.log.workspace import Workspace, WorkspaceCheck
 from replay.log.workspace_log import WorkspaceLog, payloads_of
-from replay.tree import Checkpoint, NoteSignature, root_of, workspace_leaves
+from replay.tree import Checkpoint, NoteSignature, event_leaf, root_of, workspace_leaves
 
 __all__ = ["Head", "head_of_run", "head_of_workspace", "workspace_head", "workspace_origin"]
 
@@ -32,6 +33,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         checkpoint: origin, size and root.
         signatures: lines that its note has already.
         prefix_root: computes the root over the first so many records.
+        leaves: hashes each record, for proofs.
         sealed: whether it is final.
         directory: of a run of the workspace.
     """
@@ -39,6 +41,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     checkpoint: Checkpoint
     signatures: tuple[NoteSignature, ...]
     prefix_root: Callable[[int], bytes]
+    leaves: Callable[[], Sequence[bytes]]
     sealed: bool
     directory: Path | None = None
 
@@ -71,7 +74,8 @@ def head_of_run(name: str, workspace: Path) -> Iterator[Head]:
         attached = read_attached(directory)
         if attached is not None and attached.manifest.root == head.checkpoint.root.hex():
             head = msgspec.structs.replace(head, signatures=attached.signatures)
-        yield head
+        kept_lines = kept_signatures(directory, head.checkpoint)
+        yield msgspec.structs.replace(head, signatures=with_more(head.signatures, kept_lines))
     finally:
         store.close()
 
@@ -123,8 +127,11 @@ def workspace_head(place: Workspace, found: WorkspaceCheck) -> Head | None:
     def prefix_root(size: int) -> bytes:
         return root_of(workspace_leaves(entry.raw for entry in log.entries()[0][:size]))
 
+    def leaves() -> Sequence[bytes]:
+        return tuple(workspace_leaves(entry.raw for entry in log.entries()[0][: found.events]))
+
     now = Checkpoint(origin, found.events, bytes.fromhex(found.root))
-    return Head(checkpoint=now, signatures=(), prefix_root=prefix_root, sealed=True)
+    return Head(checkpoint=now, signatures=(), prefix_root=prefix_root, leaves=leaves, sealed=True)
 
 
 def _head(
@@ -147,6 +154,7 @@ def _head(
         checkpoint=Checkpoint(origin, checked.events, bytes.fromhex(checked.root)),
         signatures=signatures,
         prefix_root=prefix_root_of(reader),
+        leaves=lambda: tuple(event_leaf(each.raw) for each in reader.entries(0, checked.events)),
         sealed=checked.completeness == "sealed",
         directory=directory,
     )

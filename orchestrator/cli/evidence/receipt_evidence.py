@@ -165,7 +165,7 @@ def _lines(data: bytes) -> tuple[bytes, ...]:
 
 def _key(named: str) -> NamedKey:
     role, name, public = read_public(named)
-    if role == "log":
+    if role in {"log", "witness"}:
         raise UsageError("this is a key for checkpoints", where=named, hint="--log-key takes those")
     return NamedKey(name=name or Path(named).name, public=public)
 

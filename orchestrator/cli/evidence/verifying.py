@@ -36,6 +36,7 @@ from orchestrator.cli.evidence.erasures import (
     erasures_in,
 )
 from orchestrator.cli.evidence.heads import workspace_head, workspace_origin
+from orchestrator.cli.evidence.kept_signatures import kept_signatures, with_more
 from orchestrator.cli.evidence.kept_time_stamps import kept_time_stamps
 from orchestrator.cli.evidence.keyless_trust import KeylessTrust, keyless_facts
 from orchestrator.cli.evidence.receipt_evidence import Receipts
@@ -171,8 +172,10 @@ def verify_stored(
         now = Checkpoint(origin, checked.events, bytes.fromhex(checked.root))
         if checked.integrity == "ok":
             attached = None
+            own: tuple[NoteSignature, ...] = ()
             try:
                 attached = read_attached(directory)
+                own = kept_signatures(directory, now)
             except IntegrityError as error:
                 lost = Problem(code="attached", seq=None, message=_said(error))
                 checked = msgspec.structs.replace(checked, integrity="failed", findings=(lost,))
@@ -180,6 +183,7 @@ def verify_stored(
                 unchanged = attached.manifest.root == checked.root
                 signatures = attached.signatures if unchanged else ()
                 statements, excerpts = attached.statements, attached.excerpts
+            signatures = with_more(signatures, own)
             statements = (*statements, *kept_time_stamps(directory, now))
 
         def logs() -> Iterator[Logged]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from attestations.keys.changes import rotate
-from attestations.keys.private import KeyRole
+from attestations.keys.private import AttestationKey, KeyRole, LogKey
 from attestations.keys.trust import Revocation, Trust, TrustedKey, read_trust, update_trust
 from orchestrator.cli.app import AsJson, InWorkspace
-from orchestrator.cli.key_verbs.key_use import PassphraseFile, open_key
+from orchestrator.cli.key_verbs.key_use import PassphraseFile, attestation_key, log_key
 from orchestrator.cli.key_verbs.listing import read_public
 from orchestrator.cli.key_verbs.user_places import trust_file
 from orchestrator.cli.terminal import emit, emit_json
@@ -48,7 +49,9 @@ def keys_rotate(
       ritornello keys rotate log-2026 log-2027 --log --workspace ../.ritornello
     """
     role: KeyRole = "log" if log else "attestation"
-    opened = [open_key(each, role, passphrase_file) for each in (old, new)]
+    opening: Callable[[str, Path | None], AttestationKey | LogKey]
+    opening = log_key if log else attestation_key
+    opened = [opening(each, passphrase_file) for each in (old, new)]
     store, head = _log(workspace)
     change = rotate(head.origin, head.size, *opened)
     following = TrustedKey.of(opened[1].name, role, opened[1].public)
@@ -106,6 +109,12 @@ def keys_revoke(
       ritornello keys revoke log.pub --log --reason compromised --size 120
     """
     said, name, public = read_public(key)
+    if said == "witness":
+        raise UsageError(
+            "a witness's key stands in no workspace",
+            where=key,
+            hint="name it no more: in --witness, and in `witnesses` of pins.toml",
+        )
     role: KeyRole = said or ("log" if log else "attestation")
     store, head = _log(workspace)
     at = head.size if size is None else size

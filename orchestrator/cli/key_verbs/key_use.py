@@ -14,7 +14,7 @@ import typer
 from attestations.errors import KeyFileError
 from attestations.keys import keyring_store
 from attestations.keys.files import KEY_SUFFIX, NAME, read_private, read_text, refuse_in_workspace
-from attestations.keys.private import AttestationKey, KeyRole, LogKey
+from attestations.keys.private import AttestationKey, KeyRole, LogKey, WitnessKey
 from attestations.keys.trust import read_trust
 from orchestrator.cli.key_verbs.user_places import keys_directory, trust_file
 from replay.errors import UsageError
@@ -28,6 +28,7 @@ __all__ = [
     "log_key",
     "new_passphrase",
     "open_key",
+    "witness_key",
 ]
 
 KEYRING: Final = "keyring:"
@@ -58,7 +59,16 @@ def log_key(named: str, passphrase_file: Path | None) -> LogKey:
     return key
 
 
-def open_key(named: str, role: KeyRole, passphrase_file: Path | None) -> AttestationKey | LogKey:
+def witness_key(named: str, passphrase_file: Path | None) -> WitnessKey:
+    """Open a key to cosign checkpoints; errors as :func:`open_key`."""
+    key = open_key(named, "witness", passphrase_file)
+    assert isinstance(key, WitnessKey)
+    return key
+
+
+def open_key(
+    named: str, role: KeyRole, passphrase_file: Path | None
+) -> AttestationKey | LogKey | WitnessKey:
     """Open a private key.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from attestations.checkpoints import parse_vkey
+from attestations.checkpoints import VerifierKey, parse_vkey
 from attestations.errors import KeyFileError
 from attestations.keys.files import KEY_SUFFIX, NAME, PUBLIC_SUFFIX, head_of
 from attestations.keys.private import KeyRole
@@ -99,6 +99,12 @@ def keys_trust(
       ritornello keys trust openssl.pem --as build-server
     """
     role, said, public = read_public(key)
+    if role == "witness":
+        raise KeyFileError(
+            "this is a witness's key",
+            where=key,
+            hint="`verify --witness` takes it, and `witnesses` in pins.toml",
+        )
     if role is None:
         role = "log" if log else "attestation"
     elif log and role != "log":
@@ -132,8 +138,7 @@ def read_public(named: str) -> tuple[KeyRole | None, str, PublicKey]:
         KeyFileError: it cannot be read.
     """
     if named.count("+") >= 2 and not Path(named).exists():
-        note = parse_vkey(named)
-        return "log", note.name, PublicKey.from_spki(_ED25519_START + note.public_key)
+        return _of_note_key(parse_vkey(named))
     path = Path(named)
     if NAME.fullmatch(named) and not path.is_file():
         path = key_path(named).with_suffix(PUBLIC_SUFFIX)
@@ -146,13 +151,17 @@ def read_public(named: str) -> tuple[KeyRole | None, str, PublicKey]:
             hint="`ritornello keys list` names your own",
         ) from error
     if data.count(b"+") >= 2 and b"-----BEGIN" not in data:  # a file of a note key
-        note = parse_vkey(data.decode("ascii", "replace").strip())
-        return "log", note.name, PublicKey.from_spki(_ED25519_START + note.public_key)
+        return _of_note_key(parse_vkey(data.decode("ascii", "replace").strip()))
     role, name, keyid = head_of(data, str(path))
     public = read_public_pem(data, str(path))
     if keyid and keyid != public.keyid:
         raise KeyFileError("the key is another one than its file says", where=str(path))
     return role, name, public
+
+
+def _of_note_key(key: VerifierKey) -> tuple[KeyRole | None, str, PublicKey]:
+    role: KeyRole = "log" if key.algorithm == "ed25519" else "witness"
+    return role, key.name, PublicKey.from_spki(_ED25519_START + key.public_key)
 
 
 def _own() -> Iterator[dict[str, str | None]]:
@@ -166,10 +175,10 @@ def _own() -> Iterator[dict[str, str | None]]:
             "role": role,
             "algorithm": public.algorithm,
             "keyid": public.keyid,
-            "vkey": vkey_of(name, public) if role == "log" else None,
+            "vkey": None if role is None else vkey_of(name, public, role),
             "state": "yours" if private.exists() else "public file alone",
         }
 
 
 def _vkey(key: TrustedKey) -> str | None:
-    return vkey_of(key.name, key.public()) if key.role == "log" else None
+    return vkey_of(key.name, key.public(), key.role)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from attestations.checkpoints import VerifierKey
+from attestations.checkpoints.keys import Algorithm
 from attestations.errors import KeyFileError
 from attestations.keys import keyring_store
 from attestations.keys.files import (
@@ -29,6 +30,13 @@ from replay.errors import UsageError
 
 __all__ = ["keys_new", "vkey_of"]
 
+_USES: Final[dict[KeyRole, str]] = {
+    "attestation": "statements",
+    "log": "checkpoints",
+    "witness": "cosignatures",
+}
+_ALGORITHMS: Final[dict[KeyRole, Algorithm]] = {"log": "ed25519", "witness": "cosignature/v1"}
+
 
 def keys_new(
     name: Annotated[str, typer.Argument(help="What to call it: letters, digits, . _ @ -")],
@@ -36,6 +44,10 @@ def keys_new(
     log: Annotated[
         bool,
         typer.Option("--log", help="A key that signs checkpoints; else one for statements."),
+    ] = False,
+    witness: Annotated[
+        bool,
+        typer.Option("--witness", help="A key that cosigns, for `ritornello witness`."),
     ] = False,
     algorithm: Annotated[
         str, typer.Option("--algorithm", metavar="NAME", help="ed25519 or ecdsa-p256.")
@@ -62,8 +74,9 @@ def keys_new(
 ) -> int:
     """Make a key: a private file for you alone, and a public one to give away.
 
-    Two sorts, never one key for both. An attestation key signs statements and
-    receipts; a log key (--log) signs checkpoints. The file is PKCS#8 in PEM, encrypted
+    Three sorts, never one key for two. An attestation key signs statements and
+    receipts; a log key (--log) signs checkpoints; a witness key (--witness) cosigns
+    those of others. The file is PKCS#8 in PEM, encrypted
     with a passphrase, and refused inside a workspace. Nobody trusts a new key, you
     included: `keys trust` does that.
 
@@ -72,7 +85,9 @@ def keys_new(
       ritornello keys new workspace.example --log --keyring
       ritornello keys new ci --no-passphrase -o /run/secrets/ci.key
     """
-    role: KeyRole = "log" if log else "attestation"
+    if log and witness:
+        raise UsageError("a key is for one use", hint="leave out --log or --witness")
+    role: KeyRole = "log" if log else "witness" if witness else "attestation"
     _check(name, role, algorithm, output, keyring=keyring)
     path = output or keys_directory() / (name + KEY_SUFFIX)
     where = KEYRING + name if keyring else str(path)
@@ -93,9 +108,11 @@ def keys_new(
     return 0
 
 
-def vkey_of(name: str, public: PublicKey) -> str:
-    """Return a log key in the text form of notes."""
-    return VerifierKey(name, public.raw()).text()
+def vkey_of(name: str, public: PublicKey, role: KeyRole) -> str | None:
+    """Return a key in the text form of notes; None for one that is for statements."""
+    if role == "attestation":
+        return None
+    return VerifierKey(name, public.raw(), _ALGORITHMS[role]).text()
 
 
 def _check(name: str, role: KeyRole, algorithm: str, output: Path | None, *, keyring: bool) -> None:
@@ -105,8 +122,8 @@ def _check(name: str, role: KeyRole, algorithm: str, output: Path | None, *, key
         )
     if algorithm not in ALGORITHMS:
         raise UsageError(f"there is no algorithm {algorithm!r}", hint=" or ".join(ALGORITHMS))
-    if role == "log" and algorithm != "ed25519":
-        raise UsageError("a log key is Ed25519", hint="leave out --algorithm")
+    if role != "attestation" and algorithm != "ed25519":
+        raise UsageError(f"a {role} key is Ed25519", hint="leave out --algorithm")
     if output is not None and keyring:
         raise UsageError("a key goes into a file or into the keyring", hint="leave out one")
     if output is not None and output.suffix != KEY_SUFFIX:
@@ -118,7 +135,7 @@ def _check(name: str, role: KeyRole, algorithm: str, output: Path | None, *, key
 def _tell(
     name: str, role: KeyRole, public: PublicKey, where: str, beside: Path | None, *, as_json: bool
 ) -> None:
-    vkey = vkey_of(name, public) if role == "log" else None
+    vkey = vkey_of(name, public, role)
     if as_json:
         emit_json(
             "keys-new",
@@ -134,7 +151,7 @@ def _tell(
             },
         )
         return
-    emit(f"key           {name}, for {'checkpoints' if role == 'log' else 'statements'}")
+    emit(f"key           {name}, for {_USES[role]}")
     emit(f"algorithm     {public.algorithm}")
     emit(f"key id        {public.keyid}")
     if vkey is not None:

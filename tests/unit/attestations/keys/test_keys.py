@@ -210,3 +210,24 @@ def test_a_key_does_not_show_itself():
     assert repr(key) == f"<log key w {key.public.keyid}>"
     assert isinstance(key, LogKey)
     assert key.public_bytes == key.public.raw()
+
+
+def test_a_witness_key_cosigns_and_signs_nothing_else_and_a_log_key_does_not_cosign():
+    from attestations.checkpoints.checking import cosigned_message
+
+    key = key_of("witness", "w", generate("ed25519"))
+    log = key_of("log", "l", generate("ed25519"))
+    body = b"ritornello/run/r\n1\n" + b"A" * 43 + b"=\n"
+
+    assert len(key.sign(cosigned_message(body, 7))) == 64
+    for text in (body, b"cosignature/v1\n1\nroot\n", b"DSSEv1 4 text", CHANGE_START + b"x\n"):
+        with pytest.raises(KeyFormError, match="cosigns checkpoints only"):
+            key.sign(text)
+    with pytest.raises(KeyFormError, match="hands over to none"):
+        key.sign_change(CHANGE_START + b"x\n")
+    with pytest.raises(KeyFormError, match="checkpoints only"):
+        log.sign(cosigned_message(body, 7))
+    # A log may be called so; its head is none the less a head.
+    assert len(log.sign(b"cosignature/v1\n1\n" + b"A" * 43 + b"=\n")) == 64
+    with pytest.raises(KeyFileError, match="a witness key is Ed25519"):
+        key_of("witness", "w", generate("ecdsa-p256"))
