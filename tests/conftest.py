@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import signal
 import sys
 from collections import Counter
 from hashlib import sha256
@@ -29,6 +30,11 @@ _OURS = re.compile(
 
 #: What pytest and its plugins take for "this is CI": a suite that a test runs judges for itself.
 _IN_CI = ("CI", "BUILD_NUMBER")
+
+
+# Who starts this in the background of a shell has Ctrl-C ignored in it and in all its children.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class OutsideConnectionError(BaseException):
