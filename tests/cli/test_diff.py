@@ -148,11 +148,11 @@ def test_a_page_is_written_whole_and_over_an_earlier_one_only(two):
     assert json.loads(diff(two, *two.two, "--json", "--html", page).out)["verdict"] == "different"
 
 
-def test_a_page_that_cannot_be_written_is_refused_at_once(two):
+def test_a_page_that_cannot_be_written_is_refused_at_once(two, tmp_path):
     """A pipe would be waited for; the name of a file beside the page is nobody's business."""
-    os.mkfifo(two.path / "pipe")
+    os.mkfifo(tmp_path / "pipe")
 
-    pipe = diff(two, *two.two, "--html", "pipe")
+    pipe = diff(two, *two.two, "--html", tmp_path / "pipe")
     nowhere = diff(two, *two.two, "--html", "nowhere/page.html")
 
     assert (pipe.code, pipe.out) == (2, "")
