@@ -205,6 +205,7 @@ class DryWorld(LiveWorld):
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._foreseen = []
 
     def begin(
         self,
