@@ -192,7 +192,7 @@ class ThreadStarted(PayloadBase, frozen=True, tag="ThreadStarted"):
 # --- questions and answers ----------------------------------------------------------------------
 
 
-class Reading(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Reading(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """One synchronous reading: source, argument, JSON of the answer, claimed time (us)."""
 
     source: str
