@@ -120,13 +120,15 @@ class BundleReader:
         end = size if last is None else min(last, size)
         return iter_entries(self._members, first, end, decode)
 
-    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+    def lean(
+        self, wanted: frozenset[str], *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Sequence[Line]]:
         """Yield all records in order, a batch at a time: whole where the kind is wanted.
 
         Raises:
             BundleError: a record is malformed; names it.
         """
-        return lean_of(self.entries(), wanted)
+        return lean_of(self.entries(decode=decode), wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.

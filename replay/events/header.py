@@ -26,6 +26,7 @@ __all__ = [
     "decode_header",
     "encode_header",
     "kind_in",
+    "read_header",
 ]
 
 FORMAT_VERSION: Final = 1
@@ -140,6 +141,28 @@ def decode_header(raw: bytes, seq: int | None = None) -> Header:
             raise _refused("header holds no commitment", seq)
     except ValueError:
         raise _refused("header holds no commitment", seq) from None
+    if seq is not None and header.seq != seq:
+        raise _refused(f"header claims position {header.seq}", seq)
+    return header
+
+
+def read_header(raw: bytes, seq: int | None = None) -> Header:
+    """Decode header bytes that will be compared with bytes made here.
+
+    So it is left to the comparison whether they are the canonical ones, which is half of the cost
+    of :func:`decode_header`.
+
+    Args:
+        raw: the bytes as stored.
+        seq: the position at which they were found.
+
+    Raises:
+        IntegrityError: the bytes are no header of a known version, or it claims another position.
+    """
+    try:
+        header = _decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise _refused(f"header cannot be read: {error}", seq) from None
     if seq is not None and header.seq != seq:
         raise _refused(f"header claims position {header.seq}", seq)
     return header

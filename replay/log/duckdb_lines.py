@@ -16,7 +16,7 @@ import duckdb
 
 from replay.errors import IntegrityError
 from replay.events.entry import Entry, Part
-from replay.events.header import decode_header, kind_in
+from replay.events.header import kind_in
 from replay.events.refs import RefsDecoder
 from replay.log.duckdb_rows import PART_COLUMNS, part_of
 from replay.log.journal import Tail
@@ -28,9 +28,14 @@ __all__ = ["LogCursor", "read_entries", "read_lines"]
 #: header bytes and the stored list of its parts.
 _Row: TypeAlias = tuple[Any, Any, Any, Any, Any]
 
+#: Of a record in a lean reading: header bytes, the stored list of its parts; unchecked. Its place
+#: in the order says its position, and the header what it claims to be: a column costs as much.
+_Head: TypeAlias = tuple[Any, Any]
+#: Of a part in a lean reading: position of its record, ordinal, bytes, what is said about them.
+_PartRow: TypeAlias = tuple[Any, Any, Any, Any]
+
 _HEADERS: Final = """
-SELECT seq, ordinal, data, about, place FROM log
-WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
+SELECT data, about FROM log WHERE ordinal IS NULL AND seq >= ? AND seq < ? ORDER BY seq
 """
 _ALL: Final = f"""
 SELECT seq, {PART_COLUMNS}, place FROM log
@@ -39,7 +44,7 @@ WHERE seq >= ? AND seq < ? ORDER BY seq, ordinal NULLS FIRST
 #: A bit for each record of the batch says whether it is wanted: a list of positions costs more to
 #: hand over than the parts cost to read.
 _WANTED_PARTS: Final = f"""
-SELECT seq, {PART_COLUMNS}, NULL FROM log
+SELECT seq, {PART_COLUMNS} FROM log
 WHERE ordinal IS NOT NULL AND seq >= ? AND seq < ? AND get_bit(?::BIT, (seq - ?)::INTEGER) = 1
 ORDER BY seq, ordinal
 """  # noqa: S608 - our own names
@@ -134,7 +139,7 @@ def read_entries(
             held.now = held.forget(held.now)
 
 
-def _fetched(cursor: duckdb.DuckDBPyConnection) -> Iterator[Sequence[_Row]]:
+def _fetched(cursor: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:
     while rows := cursor.fetchmany(_AT_ONCE):
         yield rows
 
@@ -149,19 +154,19 @@ def _entry(row: _Row, refs: RefsDecoder, brought: list[Part], decode: DecodeHead
 
 
 def read_lines(
-    held: LogCursor, tail: Tail, last: int, wanted: frozenset[str]
+    held: LogCursor, tail: Tail, last: int, wanted: frozenset[str], decode: DecodeHeader
 ) -> Iterator[Sequence[Line]]:
     """Yield the records before ``last``; see :meth:`replay.log.port.LogReader.lean`.
 
     Raises:
-        IntegrityError: a record is missing or twice there, or a wanted one is malformed.
+        IntegrityError: a record is missing, or a wanted one is malformed.
     """
     refs = RefsDecoder()
     start, batch, kept = 0, _BATCH_MIN, 0
     while start < last:
         size = 1
-        rows: Sequence[_Row]
-        pieces: Iterator[Sequence[_Row]]
+        rows: Sequence[_Head]
+        pieces: Iterator[Sequence[_PartRow]]
         if start < tail.stored:
             stop = min(start + batch, last, tail.stored)
             rows = held.now.execute(_HEADERS, [start, stop]).fetchall()
@@ -172,21 +177,21 @@ def read_lines(
                 pieces = _fetched(held.now.execute(_WANTED_PARTS, among))
         else:
             stop = last
-            rows = tail.headers(start, stop)
+            rows = [(raw, stored) for _, _, raw, stored, _ in tail.headers(start, stop)]
             mask = _mask(rows, wanted, start, stop)
             behind = tail.between(start, stop)
             pieces = iter(
-                [[r for r in behind if r[1] is not None and mask[r[0] - start] == _WANTED]]
+                [[r[:4] for r in behind if r[1] is not None and mask[r[0] - start] == _WANTED]]
             )
         parts = _Parts(pieces)
         for first in range(0, len(rows), _AT_ONCE):
-            lines: list[Line] = [row[2] for row in rows[first : first + _AT_ONCE]]
+            lines: list[Line] = [row[0] for row in rows[first : first + _AT_ONCE]]
             size += sum(map(len, lines))  # type: ignore[arg-type]  # bytes, all of them so far
             end = first + len(lines)
             place = mask.find(_WANTED, first, end)
             while place >= 0:
-                row = rows[place]
-                entry = _entry(row, refs, parts.take(row[0]), decode_header)
+                seq = start + place
+                entry = _entry((seq, None, *rows[place], None), refs, parts.take(seq), decode)
                 for part in entry.brought:
                     size += part.size
                 lines[place - first] = entry
@@ -205,21 +210,18 @@ def _next_batch(records: int, size_bytes: int) -> int:
     return max(_BATCH_MIN, min(_BATCH_MAX, _BATCH_BYTES * records // size_bytes))
 
 
-def _mask(rows: Sequence[_Row], wanted: frozenset[str], start: int, stop: int) -> bytearray:
-    """Check that all records are there; return a binary digit for each: whether it is wanted."""
+def _mask(rows: Sequence[_Head], wanted: frozenset[str], start: int, stop: int) -> bytearray:
+    """Check that there are enough; return a binary digit for each: whether it is wanted."""
     mask = bytearray(b"0") * len(rows)
     known: dict[bytes, bool] = {}
-    for seq, row in enumerate(rows, start):
-        raw = row[2]
-        if row[0] != seq:
-            raise _missing(seq)
+    for place, (raw, _) in enumerate(rows):
         if type(raw) is not bytes:
-            raise _no_bytes(seq)
+            raise _no_bytes(start + place)
         kind = kind_in(raw)
         if kind not in known:
             known[kind] = not kind or kind.decode("ascii", "replace") in wanted
         if known[kind]:
-            mask[seq - start] = _WANTED
+            mask[place] = _WANTED
     if len(rows) != stop - start:
         raise _missing(start + len(rows))
     return mask
@@ -228,9 +230,9 @@ def _mask(rows: Sequence[_Row], wanted: frozenset[str], start: int, stop: int) -
 class _Parts:
     """The parts that the records of a batch bring, in order of position."""
 
-    def __init__(self, pieces: Iterator[Sequence[_Row]]) -> None:
+    def __init__(self, pieces: Iterator[Sequence[_PartRow]]) -> None:
         self._pieces = pieces
-        self._rows: Sequence[_Row] = ()
+        self._rows: Sequence[_PartRow] = ()
         self._next = self._count = 0
         self._fetch()
 

@@ -90,7 +90,9 @@ class DuckDBReader:
             yield from read_entries(held, refs, tail, first, end, decode)
             self._reached = (end, refs)
 
-    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+    def lean(
+        self, wanted: frozenset[str], *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Sequence[Line]]:
         """Yield all records in order, a batch at a time: whole where the kind is wanted.
 
         Raises:
@@ -99,7 +101,7 @@ class DuckDBReader:
         """
         records, tail = self._records, self._tail
         with mapped_errors(self._path, "reading"), self._cursor() as held:
-            yield from read_lines(held, tail, records, wanted)
+            yield from read_lines(held, tail, records, wanted, decode)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.

@@ -59,9 +59,11 @@ class MemoryStore:
         for seq in range(max(first, 0), end):
             yield self._entries[seq]
 
-    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+    def lean(
+        self, wanted: frozenset[str], *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Sequence[Line]]:
         """Yield all records in order, a batch at a time: whole where the kind is wanted."""
-        return lean_of(self.entries(), wanted)
+        return lean_of(self.entries(decode=decode), wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals, by ordinal.

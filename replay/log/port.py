@@ -57,14 +57,18 @@ class LogReader(Protocol):
         """
         ...
 
-    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+    def lean(
+        self, wanted: frozenset[str], *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Sequence[Line]]:
         """Yield all records in order, a batch at a time: whole where the kind is wanted.
 
         Of a record of another kind only the header bytes come, as they lie there: undecoded, not
-        checked, its parts not read. Whoever takes them compares them with bytes that it made.
+        checked, its parts not read. Whoever takes them compares them with bytes that it made. Of
+        one that comes whole, the place in the program may be left out.
 
         Args:
             wanted: names of kinds.
+            decode: decodes the header bytes of the wanted ones.
 
         Raises:
             IntegrityError: a record is missing, or one that comes whole is malformed; names it.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay.errors import IntegrityError
 from replay.events.entry import Entry
-from replay.events.header import kind_in
+from replay.events.header import kind_in, read_header
 from replay.events.kinds import CATALOGUE, Payload
 from replay.events.payload import decode_payload
 
@@ -46,7 +46,7 @@ class History:
 
     def __init__(self, reader: LogReader) -> None:
         self._reader = reader
-        self._batches = reader.lean(_INPUTS)
+        self._batches = reader.lean(_INPUTS, decode=read_header)
         self._ahead: deque[Line] = deque()
         self._first = 0
         self.size = reader.size()
@@ -135,11 +135,11 @@ class History:
     def salt(self, ordinal: int) -> bytes:
         """Return the salt of a part; parts that the recording never had get none."""
         offset = ordinal - self._salts_first
-        if not 0 <= offset < len(self._salts):
-            self._salts = self._reader.salts(ordinal, ordinal + _SALTS_A_READ)
-            self._salts_first = ordinal
-            offset = 0
-        return self._salts[offset] if offset < len(self._salts) else b""
+        if 0 <= offset < len(self._salts):
+            return self._salts[offset]
+        self._salts = self._reader.salts(ordinal, ordinal + _SALTS_A_READ)
+        self._salts_first = ordinal
+        return self._salts[0] if self._salts else b""
 
     def _line(self, seq: int) -> Line | None:
         if seq < self._first:

@@ -21,7 +21,7 @@ from replay.events.kinds import (
 from replay.events.parts import PartTable
 from replay.events.payload import encode_head, split
 
-__all__ = ["Chain", "chain"]
+__all__ = ["Chain", "chain", "lean_lines", "lean_lines_of"]
 
 _START_TIME = 1_790_000_000_000_000
 
@@ -141,6 +141,21 @@ class Chain:
 def chain(count: int, seed: int = 0) -> list[Entry]:
     """Return the first ``count`` records of the run with this seed."""
     return Chain(seed).take(count)
+
+
+def lean_lines(store, wanted, **options) -> list[Entry | bytes]:
+    """The lines of a lean reading; of those that come whole, a store may leave out the place."""
+    lines = (line for batch in store.lean(frozenset(wanted), **options) for line in batch)
+    return [line if isinstance(line, bytes) else _placeless(line) for line in lines]
+
+
+def lean_lines_of(entries: list[Entry], wanted) -> list[Entry | bytes]:
+    """What a lean reading of these entries is."""
+    return [_placeless(e) if e.header.kind in wanted else e.raw for e in entries]
+
+
+def _placeless(entry: Entry) -> Entry:
+    return msgspec.structs.replace(entry, place=None)
 
 
 def _json(value: object) -> msgspec.Raw:

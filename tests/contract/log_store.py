@@ -11,7 +11,7 @@ from replay.errors import IntegrityError, LogError
 from replay.events.header import decode_header
 from replay.log.port import Store
 from replay.tree import Frontier, event_leaf
-from tests.contract.entries import Chain, chain
+from tests.contract.entries import Chain, chain, lean_lines, lean_lines_of
 
 __all__ = ["StoreContract"]
 
@@ -93,18 +93,33 @@ class StoreContract:
         entries = chain(700, seed=9)
         store.append(entries)
 
-        lines = [line for batch in store.lean(frozenset(wanted)) for line in batch]
+        lines = lean_lines(store, wanted)
 
-        assert lines == [entry if entry.header.kind in wanted else entry.raw for entry in entries]
+        assert lines == lean_lines_of(entries, wanted)
 
     def test_a_lean_reading_of_everything_is_the_whole_reading(self, store):
         entries = chain(300, seed=4)
         store.append(entries)
         store = self.reopen(store)
 
-        kinds = frozenset(entry.header.kind for entry in entries)
+        kinds = {entry.header.kind for entry in entries}
 
-        assert [line for batch in store.lean(kinds) for line in batch] == entries
+        assert lean_lines(store, kinds) == lean_lines_of(entries, kinds)
+
+    def test_a_lean_reading_calls_the_decoder_it_was_given_for_wanted_records(self, store):
+        entries = chain(300, seed=6)
+        store.append(entries)
+        seen = {}
+
+        def decode(raw, seq):
+            seen[seq] = raw
+            return decode_header(raw, seq)
+
+        lines = lean_lines(store, {"EffectReturned"}, decode=decode)
+
+        assert lines == lean_lines_of(entries, {"EffectReturned"})
+        wanted = {e.header.seq: e.raw for e in entries if e.header.kind == "EffectReturned"}
+        assert not seen or seen.items() >= wanted.items()
 
     def test_a_reader_that_decodes_calls_the_decoder_it_was_given_once_for_each_record(self, store):
         entries = chain(40, seed=2)

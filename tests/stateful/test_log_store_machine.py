@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from replay.log import journal
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.memory import MemoryStore
-from tests.contract.entries import Chain
+from tests.contract.entries import Chain, lean_lines
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -63,9 +63,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(wanted=st.sampled_from([(), ("EffectStarted", "RunStarted"), ("OutputWritten",)]))
     def read_lean(self, wanted):
-        lines = [line for piece in self.store.lean(frozenset(wanted)) for line in piece]
-        model = [line for piece in self.model.lean(frozenset(wanted)) for line in piece]
-        assert lines == model
+        assert lean_lines(self.store, wanted) == lean_lines(self.model, wanted)
 
     @rule()
     def close_and_open(self):

@@ -130,7 +130,7 @@ class ListReader:
                 raise self._error
             yield entry
 
-    def lean(self, wanted):
+    def lean(self, wanted, *, decode=None):
         return lean_of(self.entries(), wanted)
 
     def parts(self, ordinals):

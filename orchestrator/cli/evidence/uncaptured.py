@@ -86,9 +86,11 @@ class GapReader:
             yield entry
         self.last_kind = kind
 
-    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+    def lean(
+        self, wanted: frozenset[str], *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Sequence[Line]]:
         """Yield records as the reader does, without looking at them."""
-        return self.reader.lean(wanted)
+        return self.reader.lean(wanted, decode=decode)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return parts as the reader does."""

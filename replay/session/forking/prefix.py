@@ -109,9 +109,11 @@ class Prefix:
         if end > max(first, 1):
             yield from self._reader.entries(max(first, 1), end, decode=decode)
 
-    def lean(self, wanted: frozenset[str]) -> Iterator[Sequence[Line]]:
+    def lean(
+        self, wanted: frozenset[str], *, decode: DecodeHeader = decode_header
+    ) -> Iterator[Sequence[Line]]:
         """Yield all records in order, a batch at a time."""
-        return lean_of(self.entries(), wanted)
+        return lean_of(self.entries(decode=decode), wanted)
 
     def parts(self, ordinals: Sequence[int]) -> dict[int, Part]:
         """Return the parts with these ordinals."""

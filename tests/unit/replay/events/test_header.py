@@ -17,6 +17,7 @@ from replay.events.header import (
     Header,
     decode_header,
     encode_header,
+    read_header,
 )
 
 COUNTS = st.integers(0, INTEGER_MAX)
@@ -162,6 +163,25 @@ def test_a_second_spelling_or_another_schema_is_refused(old, new):
 def test_a_header_claims_its_position():
     with pytest.raises(IntegrityError, match="claims position 3"):
         decode_header(RAW, 4)
+
+
+@given(HEADERS)
+def test_a_header_that_is_compared_later_is_read_as_it_is_decoded(header):
+    assert read_header(encode_header(header), header.seq) == header
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{}", RAW[:-1], RAW.replace(b'"v":1', b'"v":2'), b"[" * 9999]
+)
+def test_what_is_no_header_cannot_be_read_either(raw):
+    with pytest.raises(IntegrityError) as caught:
+        read_header(raw, 3)
+    assert caught.value.where == "event 3"
+
+
+def test_a_header_that_is_read_claims_its_position():
+    with pytest.raises(IntegrityError, match="claims position 3"):
+        read_header(RAW, 4)
 
 
 def test_a_gather_of_a_hundred_thousand_tasks_fits():

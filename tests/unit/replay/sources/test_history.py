@@ -49,8 +49,8 @@ class Watched(MemoryStore):
         self.whole_readings += 1
         return super().entries(first, last, **options)
 
-    def lean(self, wanted):
-        for batch in super().lean(wanted):
+    def lean(self, wanted, **options):
+        for batch in super().lean(wanted, **options):
             self.lines += batch
             yield batch
 
