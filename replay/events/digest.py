@@ -17,6 +17,7 @@ __all__ = [
     "content_hash",
     "derive",
     "keyed_digest",
+    "one_part_commitment",
     "part_commitment",
     "payload_commitment",
     "payload_commitment_of",
@@ -61,6 +62,12 @@ def payload_commitment_of(listed: bytes) -> str:
     return _payload_hasher().update(listed).hexdigest()
 
 
+def one_part_commitment(salt: bytes, data: bytes) -> tuple[bytes, str]:
+    """Commit to a payload of one part; return how the part is listed and the payload commitment."""
+    listed = len(data).to_bytes(8, "little") + part_commitment(salt, data)
+    return listed, payload_commitment_of(listed)
+
+
 class Committer:
     """Commits to parts and payloads as the functions do, for one thread at a time.
 
@@ -71,13 +78,17 @@ class Committer:
     Attributes:
         part: as :func:`part_commitment`.
         payload: as :func:`payload_commitment_of`.
+        one: as :func:`one_part_commitment`.
     """
 
-    __slots__ = ("part", "payload")
+    __slots__ = ("one", "part", "payload")
 
     def __init__(self) -> None:
         self.part: Callable[[bytes, bytes], bytes] = _part_with(_part_hasher())
         self.payload: Callable[[bytes], str] = _payload_with(_payload_hasher())
+        self.one: Callable[[bytes, bytes], tuple[bytes, str]] = _one_with(
+            _part_hasher(), _payload_hasher()
+        )
 
 
 def _part_with(hasher: blake3) -> Callable[[bytes, bytes], bytes]:
@@ -100,6 +111,22 @@ def _payload_with(hasher: blake3) -> Callable[[bytes], str]:
         return hexdigest()
 
     return payload
+
+
+def _one_with(part: blake3, payload: blake3) -> Callable[[bytes, bytes], tuple[bytes, str]]:
+    # Written out: a replay does this for nearly every record.
+    reset, update, digest = part.reset, part.update, part.digest
+    restart, feed, hexdigest = payload.reset, payload.update, payload.hexdigest
+
+    def one(salt: bytes, data: bytes) -> tuple[bytes, str]:
+        reset()
+        update(salt + data)
+        listed = len(data).to_bytes(8, "little") + digest()
+        restart()
+        feed(listed)
+        return listed, hexdigest()
+
+    return one
 
 
 def derive(context: str, *material: bytes) -> bytes:

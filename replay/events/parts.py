@@ -15,6 +15,7 @@ from replay.events.digest import (
     COMMITMENT_BYTES,
     SALT_BYTES,
     Committer,
+    one_part_commitment,
     part_commitment,
     payload_commitment_of,
 )
@@ -54,6 +55,7 @@ class PartTable:
         self._salt_for = salt_for
         self._commit_part = part_commitment if committer is None else committer.part
         self._commit_list = payload_commitment_of if committer is None else committer.payload
+        self._commit_one = one_part_commitment if committer is None else committer.one
         self._count = 0
         #: Ordinals below this one are forgotten.
         self._first = 0
@@ -75,8 +77,13 @@ class PartTable:
             data = pieces[0]
             key = hash(data)
             if key not in self._ordinals:
-                part, listed = self._add(key, data)
-                return (part.ordinal,), (part,), self._commit_list(listed), part.size
+                ordinal = self._count
+                salt = self._salt_for(ordinal)
+                listed, commitment = self._commit_one(salt, data)
+                self._enter(key, None, salt, listed)
+                size = len(data)
+                part = Part(ordinal=ordinal, salt=salt, commitment=listed[8:], size=size, data=data)
+                return (ordinal,), (part,), commitment, size
         refs: list[int] = []
         brought: list[Part] = []
         lists: list[bytes] = []
@@ -84,16 +91,15 @@ class PartTable:
         for data in pieces:
             key = hash(data)
             size += len(data)
-            ordinal = self._find(key, data) if key in self._ordinals else None
-            if ordinal is None:
-                part, listed = self._add(key, data)
-                ordinal = part.ordinal
+            last = self._ordinals.get(key)
+            found = None if last is None else self._find(last, data)
+            if found is None:
+                part = self._add(key, data, last)
                 brought.append(part)
-            else:
-                start = (ordinal - self._first) * _LISTED_BYTES
-                listed = bytes(self._listed[start : start + _LISTED_BYTES])
-            refs.append(ordinal)
-            lists.append(listed)
+                found = part.ordinal
+            start = (found - self._first) * _LISTED_BYTES
+            refs.append(found)
+            lists.append(bytes(self._listed[start : start + _LISTED_BYTES]))
         return tuple(refs), tuple(brought), self._commit_list(b"".join(lists)), size
 
     def known(self, part: Part) -> None:
@@ -105,36 +111,34 @@ class PartTable:
         if part.ordinal != len(self):
             raise IntegrityError("parts are out of order", where=f"part {part.ordinal}")
         key = None if part.data is None else hash(part.data)
-        self._enter(key, part.salt, part.size.to_bytes(8, "little") + part.commitment)
+        last = None if key is None else self._ordinals.get(key)
+        self._enter(key, last, part.salt, part.size.to_bytes(8, "little") + part.commitment)
 
-    def _add(self, key: int, data: bytes) -> tuple[Part, bytes]:
-        """Commit to a new part; return it and how it is listed."""
+    def _add(self, key: int, data: bytes, last: int | None) -> Part:
+        """Commit to a new part and add it."""
         ordinal = self._count
         salt = self._salt_for(ordinal)
         commitment = self._commit_part(salt, data)
         size = len(data)
-        listed = size.to_bytes(8, "little") + commitment
-        # What `_enter` does, written out: this runs for nearly every record.
-        self._count = ordinal + 1
-        self._listed += listed
-        self._salts += salt if len(salt) == SALT_BYTES else _NO_SALT
-        if key in self._ordinals:
-            self._earlier[ordinal] = self._ordinals[key]
-        self._ordinals[key] = ordinal
-        if ordinal - self._first == 2 * FOUND_AGAIN_MAX:
-            self._forget(ordinal - FOUND_AGAIN_MAX)
-        part = Part(ordinal=ordinal, salt=salt, commitment=commitment, size=size, data=data)
-        return part, listed
+        self._enter(key, last, salt, size.to_bytes(8, "little") + commitment)
+        return Part(ordinal=ordinal, salt=salt, commitment=commitment, size=size, data=data)
 
-    def _enter(self, key: int | None, salt: bytes, listed: bytes) -> None:
-        """Add a part to the table; without a hash it is not found again."""
+    def _enter(self, key: int | None, last: int | None, salt: bytes, listed: bytes) -> None:
+        """Add a part to the table; without a hash it is not found again.
+
+        Args:
+            key: the hash of its bytes.
+            last: the part that came last of those with this hash.
+            salt: its salt.
+            listed: how it is listed.
+        """
         ordinal = self._count
         self._count = ordinal + 1
         self._listed += listed
         self._salts += salt if len(salt) == SALT_BYTES else _NO_SALT
         if key is not None:
-            if key in self._ordinals:
-                self._earlier[ordinal] = self._ordinals[key]
+            if last is not None:
+                self._earlier[ordinal] = last
             self._ordinals[key] = ordinal
         if ordinal - self._first == 2 * FOUND_AGAIN_MAX:
             self._forget(ordinal - FOUND_AGAIN_MAX)
@@ -148,9 +152,9 @@ class PartTable:
         self._ordinals = {key: last for key, last in self._ordinals.items() if last >= first}
         self._earlier = {later: one for later, one in self._earlier.items() if one >= first}
 
-    def _find(self, key: int, data: bytes) -> int | None:
-        """Return the part that is these bytes, if there is one."""
-        ordinal: int | None = self._ordinals[key]
+    def _find(self, last: int, data: bytes) -> int | None:
+        """Return the part that is these bytes, if there is one among the last of their hash."""
+        ordinal: int | None = last
         oldest = self._count - FOUND_AGAIN_MAX
         while ordinal is not None and ordinal >= oldest:
             place = ordinal - self._first

@@ -13,6 +13,7 @@ from replay.events.digest import (
     Committer,
     content_hash,
     derive,
+    one_part_commitment,
     part_commitment,
     payload_commitment,
     payload_commitment_of,
@@ -90,6 +91,8 @@ def test_a_committer_commits_as_the_functions_do_whatever_came_before(parts):
         listed = len(data).to_bytes(8, "little") + commitment
         assert committer.part(salt, data) == commitment
         assert committer.payload(listed) == payload_commitment_of(listed)
+        assert committer.one(salt, data) == one_part_commitment(salt, data)
+        assert one_part_commitment(salt, data) == (listed, payload_commitment_of(listed))
 
 
 def test_a_commitment_that_was_interrupted_leaves_nothing_to_the_next():
@@ -98,6 +101,9 @@ def test_a_commitment_that_was_interrupted_leaves_nothing_to_the_next():
         committer.part(b"", "no bytes")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         committer.payload(None)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        committer.one(b"", "no bytes")  # type: ignore[arg-type]
 
     assert committer.part(b"", b"x") == part_commitment(b"", b"x")
     assert committer.payload(b"x") == payload_commitment_of(b"x")
+    assert committer.one(b"", b"x") == one_part_commitment(b"", b"x")
