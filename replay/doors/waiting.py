@@ -6,18 +6,38 @@ receives to `receive` and takes them with `next`.
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
-
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
     from replay.scheduler.actor import Stamp
     from replay.scheduler.core import Participant, Scheduler
 
-__all__ = ["Answers", "ThreadAnswers"]
+__all__ = ["Answer", "Answers", "ThreadAnswers"]
+
+
+class Answer:
+    """The one answer to a question, for the task that asked: :attr:`come` is awaited by it.
+
+    The future is asyncio's own, and its setter is the asking task: it need not carry what that one
+    knows. Whoever else waits is told by the callback that wakes it. It takes a creation number like
+    any other future, and nobody asks for its hash.
+    """
+
+    __slots__ = ("come",)
+
+    def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop) -> None:
+        scheduler.number()
+        self.come: asyncio.Future[Payload] = asyncio.Future(loop=loop)
+
+    def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
+        """Take the answer and wake the task."""
+        come = self.come
+        if not come.done():
+            come.set_result(payload)
 
 
 class Answers:

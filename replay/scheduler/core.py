@@ -319,8 +319,8 @@ class Scheduler:
             except Nudged:
                 self._idle_points -= 1  # a replay is not broken off
                 return
-            if time is not None:
-                time = max(time, self.now)
+            if time is not None and time < self.now:
+                time = self.now
             if due is not None and (time is None or due <= time):
                 self._fire()
                 return

@@ -34,12 +34,13 @@ _future_await = asyncio.Future.__await__
 class Future(asyncio.Future[T]):
     """A future of the deterministic loop."""
 
-    # What the setter knows; of the class until there is a setter.
-    _knowledge: Stamp | None = None
+    __slots__ = ("_knowledge", "_number", "_scheduler")
+    _knowledge: Stamp | None
 
     def __init__(self, *, loop: DeterministicLoop) -> None:
         self._scheduler = scheduler = loop.scheduler
         self._number = scheduler.number()
+        self._knowledge = None
         _future_init(self, loop=loop)
 
     def __hash__(self) -> int:

@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import closing
 
 import pytest
 
 import replay
 from replay import effect
+from replay.doors.effects import plain_json
 from replay.doors.failures import OutsideError
+from replay.events.payload import decode_payload
+from replay.session.api import open_run
 
 
 @effect
 async def echo(value):
     return value
+
+
+@effect
+async def counts(values) -> int:
+    return 1
+
+
+class Thing:
+    """What is not data."""
 
 
 @effect
@@ -72,6 +85,47 @@ def test_an_effect_gets_its_arguments_as_they_were_recorded(tmp_path):
         return await answer
 
     assert identical(main, tmp_path) == {"asked": [1]}
+
+
+@pytest.mark.parametrize("values", [{3, 1, 2}, [Thing(), 1], {"of": Thing()}, "text", None, 1.5])
+def test_arguments_are_recorded_alike_whether_all_of_them_are_data_or_not(tmp_path, values):
+    async def main():
+        return await counts(values)
+
+    identical(main, tmp_path)
+    with closing(open_run("last", workspace=tmp_path)) as log:
+        (started,) = (e for e in log.entries() if e.header.kind == "EffectStarted")
+
+    head, _ = decode_payload("json", started.brought[0].data)
+    assert head.arguments == plain_json({"values": values})
+
+
+def test_whoever_takes_an_answer_for_the_task_that_asked_knows_what_that_one_knew(tmp_path):
+    async def main():
+        coroutine = echo("asked")
+
+        async def asks():
+            await echo("before")
+            return coroutine.send(None)
+
+        async def takes(waits):
+            await waits
+            with pytest.raises(StopIteration) as ended:
+                coroutine.send(None)
+            return await echo(ended.value.value)
+
+        waits = await asyncio.create_task(asks())
+        waits._asyncio_future_blocking = False  # asyncio's word for a future that was handed over
+        return await asyncio.create_task(takes(waits))
+
+    assert identical(main, tmp_path) == "asked"
+    with closing(open_run("last", workspace=tmp_path)) as log:
+        effects = [e.header for e in log.entries() if e.header.kind.startswith("Effect")]
+
+    answer, after = effects[3], effects[4]
+    assert (answer.kind, after.kind) == ("EffectReturned", "EffectStarted")
+    assert answer.task != after.task
+    assert answer.seq in after.causes
 
 
 def test_what_an_effect_does_to_its_arguments_does_not_reach_the_program(tmp_path):
