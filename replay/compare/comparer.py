@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from replay.events.entry import Entry, PartState
     from replay.sources.history import History
 
-__all__ = ["Comparer"]
+__all__ = ["Comparer", "KeepingComparer"]
 
 #: How far ahead a record is looked for that the program did too early.
 _LOOK_AHEAD: Final = 256
@@ -41,7 +41,6 @@ class Comparer:
 
     Args:
         history: the recorded run.
-        keep: takes each record for the replay's own log, or None to keep only its tree.
         places: finds the recorded place of a record in the user's program, for explanations.
     """
 
@@ -50,11 +49,9 @@ class Comparer:
     def __init__(
         self,
         history: History,
-        keep: Callable[[Entry], None] | None = None,
         places: Callable[[int], str | None] = lambda _: None,
     ) -> None:
         self._history = history
-        self._keep = keep
         self._places = places
         self._frontier = Frontier()
         self._unhashed: list[bytes] = []
@@ -82,31 +79,26 @@ class Comparer:
 
     def take(self, kind: str, raw: bytes) -> bool:
         """Compare the next computed record by its header bytes; False if they are not equal."""
-        if self._keep is not None or self._history.take(self._size) != raw:
+        seq = self._size
+        if self._history.take(seq) != raw:
             return False
-        self._equal(kind, raw)
+        self._size = seq + 1
+        if kind in _DERIVED:
+            self.derived_computed += 1
+        unhashed = self._unhashed
+        unhashed.append(raw)
+        if len(unhashed) == _HASHED_AT_ONCE:
+            self._settle()
         return True
 
     def put(self, entry: Entry) -> Divergence | None:
-        """Compare the next computed record whole: to keep it, or to say how it differs."""
+        """Say how the next computed record differs from the recorded one."""
         seq = self._size
-        if self._keep is not None and self._history.take(seq) == entry.raw:
-            self._equal(entry.header.kind, entry.raw)
-            self._keep(entry)
-            return None
         recorded = self._history.whole(seq)
         gone = None if recorded is None else _gone(recorded, entry)
         if gone is not None:
             self.erased_at, self.erased_as = seq, gone
         return self._explain(entry, recorded)
-
-    def _equal(self, kind: str, raw: bytes) -> None:
-        self._size += 1
-        if kind in _DERIVED:
-            self.derived_computed += 1
-        self._unhashed.append(raw)
-        if len(self._unhashed) == _HASHED_AT_ONCE:
-            self._settle()
 
     def _settle(self) -> None:
         """Let the tree grow over the records that were equal since it last did."""
@@ -246,6 +238,36 @@ class Comparer:
     def _only(self, recorded: Entry) -> Sequence[FieldChange]:
         payload = self._payload(recorded)
         return () if payload is None else changed_fields(payload, None)
+
+
+class KeepingComparer(Comparer):
+    """Compares as a comparer does, and keeps each record that is equal.
+
+    Args:
+        history: the recorded run.
+        places: finds the recorded place of a record in the user's program, for explanations.
+        keep: takes each record for the replay's own log.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        places: Callable[[int], str | None],
+        keep: Callable[[Entry], None],
+    ) -> None:
+        super().__init__(history, places)
+        self._keep = keep
+
+    def take(self, kind: str, raw: bytes) -> bool:
+        """Ask for the whole record: it is to be kept."""
+        return False
+
+    def put(self, entry: Entry) -> Divergence | None:
+        """Compare the next computed record; keep it, or say how it differs."""
+        if not super().take(entry.header.kind, entry.raw):
+            return super().put(entry)
+        self._keep(entry)
+        return None
 
 
 def _gone(recorded: Entry, computed: Entry) -> PartState | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from replay.events.header import Header
 from replay.recording.place import place
 
@@ -38,36 +40,21 @@ class Asked:
         self.scrubber: DeltaScrubber | None = None
 
 
-class Draft:
+class Draft(msgspec.Struct, gc=False):
     """What is fixed about a record when it begins, before its payload is complete."""
 
-    __slots__ = (
-        "answers",
-        "callbacks",
-        "causes",
-        "index",
-        "kind",
-        "lamport",
-        "part",
-        "participant",
-        "seq",
-        "task",
-        "time",
-        "trigger",
-    )
-
-    answers: int | None
-    callbacks: int | None
-    causes: tuple[int, ...]
-    index: int
-    kind: str
-    lamport: int
-    part: int | None
-    participant: int
     seq: int
+    kind: str
+    index: int
+    causes: tuple[int, ...]
+    lamport: int
     task: int
+    participant: int
     time: int
     trigger: Trigger
+    answers: int | None
+    part: int | None
+    callbacks: int | None
 
     def header(self, commitment: str, size: int, media: Media, outcome: Outcome) -> Header:
         """Make the header; the usual defaults are not passed, which costs a third."""

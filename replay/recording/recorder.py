@@ -95,17 +95,14 @@ class Recorder:
             outcome: how it ended.
             where: the place in the program, if that is not where it is now.
         """
-        self._check_halted()
-        self._before()
-        actor = actor or self.scheduler.actor()
-        draft = self._draft(actor, kind_of(payload))
+        self._begin()
+        draft = self._draft(actor or self.scheduler.actor(), kind_of(payload))
         self._commit(draft, payload, body, outcome, where=where)
         return draft.seq
 
     def ask(self, payload: Payload, body: bytes | None, target: Target) -> Asked:
         """Record a question to the outside and keep it open until closed."""
-        self._check_halted()
-        self._before()
+        self._begin()
         actor = self.scheduler.actor()
         draft = self._draft(actor, kind_of(payload))
         self._commit(draft, payload, body, "ok")
@@ -152,9 +149,8 @@ class Recorder:
     # --- inputs -------------------------------------------------------------------------------
 
     def note(self, payload: Payload, body: bytes | None = None) -> int:
-        """Record something about the run that the program does not see."""
-        self._check_halted()
-        self._before()
+        """Record something about the run that the program does not see; return its seq."""
+        self._begin()
         draft = self._draft(self.scheduler.actor(), kind_of(payload))
         self._commit(draft, payload, body, "ok")
         return draft.seq
@@ -166,12 +162,9 @@ class Recorder:
             payload: what is recorded.
             body: exact bytes that belong to it, if any.
         """
-        self._check_halted()
-        self._before()
+        self._begin()
         self.time = self.scheduler.now
-        draft = self._draft(self.scheduler.actor(), kind_of(payload))
-        self._commit(draft, payload, body, "ok")
-        return draft.seq
+        return self.note(payload, body)
 
     def deliver(
         self,
@@ -192,8 +185,7 @@ class Recorder:
             callbacks: callbacks run since the last delivery, into a busy program only.
             seen: what the program gets, if not the payload.
         """
-        self._check_halted()
-        self._before()
+        self._begin()
         self.time = self.scheduler.now
         actor = self.scheduler.root if asked is None else asked.actor
         draft = self._draft(actor, kind_of(payload), asked, callbacks)
@@ -304,6 +296,15 @@ class Recorder:
 
     # --- the one way to a record --------------------------------------------------------------
 
+    def _begin(self) -> None:
+        """Let a record begin, unless the run was stopped: close what it closes."""
+        scheduler = self.scheduler
+        if scheduler.halted is not None:
+            self._check_halted()
+        self._chunk_count = 0
+        if self._group is not None or self._output is not None or scheduler.unsettled:
+            self._before()
+
     def _check_halted(self) -> None:
         if self.scheduler.halted is not None and (stopped := self.scheduler.stopped()):
             raise Halted from stopped
@@ -356,12 +357,11 @@ class Recorder:
             asked.parts = part + 1
             if asked.seq not in causes:
                 causes = tuple(sorted({*causes, asked.seq}))
-        draft = Draft()
-        draft.seq, draft.kind, draft.index, draft.time = seq, kind, index, self.time
-        draft.task, draft.participant = actor.number, actor.participant
-        draft.causes, draft.lamport, draft.trigger = causes, lamport, self.scheduler.trigger
-        draft.answers, draft.part, draft.callbacks = answers, part, callbacks
-        return draft
+        task, thread = actor.number, actor.participant
+        time, trigger = self.time, self.scheduler.trigger
+        return Draft(
+            seq, kind, index, causes, lamport, task, thread, time, trigger, answers, part, callbacks
+        )
 
     def _commit(
         self,

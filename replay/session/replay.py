@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
-from replay.compare.comparer import Comparer
+from replay.compare.comparer import Comparer, KeepingComparer
 from replay.doors.context import DoorContext
 from replay.doors.state.adapters import absent_adapters, active
 from replay.doors.surroundings.setting import Setting
@@ -160,7 +160,11 @@ class _Recorded:
         self._started = started
         self._scrubber = Scrubber()
         self._kept = keep
-        self._comparer = Comparer(history, None if keep is None else self._keep, self._place)
+        self._comparer = (
+            Comparer(history, self._place)
+            if keep is None
+            else KeepingComparer(history, self._place, self._keep)
+        )
         start = first.header.time
         seed = bytes.fromhex(started.seed)
         # A dialect that the record does not name was not there, so it derives nothing here.
@@ -203,7 +207,7 @@ class _Recorded:
 
     def _place(self, seq: int) -> str | None:
         """Return where in the program a record was made, if its store kept that."""
-        entry = self._history.entry(seq)
+        entry = self._history.whole(seq)
         return None if entry is None else entry.place
 
     def give_up(self) -> None:

@@ -78,7 +78,7 @@ class RecordedInputs:
         """Return when the next recorded input enters, None if there is no further one."""
         if self._chunks is not None:
             return self._chunks.chunks[self._next_chunk][1]
-        entry = self._upcoming()
+        entry = self._next or self._upcoming()
         if entry is None or entry.header.callbacks is not None:
             if due is None:
                 raise Stalled
@@ -88,17 +88,18 @@ class RecordedInputs:
             if due > entry.header.time:
                 self._stop_before(entry)
             return None
-        return self._time_of(entry)
+        return entry.header.time
 
     def enter(self, time: int, callbacks: int | None) -> None:
         """Deliver the next recorded input."""
         if self._chunks is None:
             recorder = self._recorder
-            entry = self._upcoming()
+            entry = self._next or self._upcoming()
             assert entry is not None
             recorder.flush()
             if entry.header.seq != recorder.size:
                 self._stop_before(entry)
+            self._next = None
             if entry.header.kind != "ChunksReceived":
                 self._deliver(entry, callbacks)
                 return
@@ -113,17 +114,16 @@ class RecordedInputs:
 
     def busy(self, ran: int, due: int | None) -> int | None:
         """Return when the input enters that entered at this very number of callbacks."""
-        entry = self._next_busy()
+        entry = None if self._chunks is not None else self._next or self._upcoming()
         if entry is None or entry.header.callbacks != ran:
             return None
-        return self._time_of(entry)
+        return entry.header.time
 
     def busy_limit(self, ran: int) -> int:
         """Return the recorded number of callbacks of the next input, if the program was busy."""
-        entry = self._next_busy()
-        if entry is None or entry.header.callbacks is None or entry.header.callbacks <= ran:
-            return FAR
-        return entry.header.callbacks
+        entry = None if self._chunks is not None else self._next or self._upcoming()
+        callbacks = None if entry is None else entry.header.callbacks
+        return FAR if callbacks is None or callbacks <= ran else callbacks
 
     @property
     def delivers(self) -> bool:
@@ -135,18 +135,11 @@ class RecordedInputs:
         """Whether the record of readings that was begun has another one."""
         return self._next_reading < len(self._readings)
 
-    def _next_busy(self) -> Entry | None:
-        return None if self._chunks is not None else self._upcoming()
-
     def _upcoming(self) -> Entry | None:
         """Return the next delivered input; it stays the same until it is delivered."""
-        entry = self._next
-        if entry is None or entry.header.seq < self._recorder.size:
-            entry = self._next = self._history.next_delivered(self._recorder.size)
-        return entry
-
-    def _time_of(self, entry: Entry) -> int:
-        return entry.header.time
+        if self._next is None:
+            self._next = self._history.next_delivered(self._recorder.size)
+        return self._next
 
     def _deliver(self, entry: Entry, callbacks: int | None) -> None:
         payload, body = self._payload(entry)

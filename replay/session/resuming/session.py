@@ -116,7 +116,7 @@ class ResumedSession(Generic[T]):
         self._held: list[tuple[int, BinaryIO, bytes]] = []
         self._plan = FlightPlan()
         self.sources: Callable[[], list[str]] | None = None
-        self._comparer = Comparer(history, None, self._place_of)
+        self._comparer = Comparer(history, self._place_of)
         self._tape = self.tape_type(self._comparer, history.size)
         recorder = HidingRecorder(self._tape, PartTable(self._salt), Scrubber(), first.header.time)
         self.recorder: Recorder = recorder
