@@ -27,7 +27,7 @@ from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.rewriting import rewrite_bundle
 from replay.bundle.statements import TIME_STAMP, Statement
 from replay.errors import UsageError
-from replay.log.workspace import WORKSPACE_NAME
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.tree import Checkpoint
 
 __all__ = ["main"]
@@ -62,7 +62,7 @@ def anchor(
         Path | None,
         typer.Option("--into", metavar="FILE.ritornello", help="Write the bundle anew, to FILE."),
     ] = None,
-    workspace: InWorkspace = Path(WORKSPACE_NAME),
+    workspace: InWorkspace = DEFAULT_WORKSPACE,
     as_json: AsJson = False,
 ) -> int:
     """Have the head of a run stamped with a time, or cosigned by a witness, or both.

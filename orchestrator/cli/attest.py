@@ -33,12 +33,12 @@ from orchestrator.cli.evidence.keyless_use import (
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.key_verbs.key_use import PassphraseFile, attestation_key, log_key
 from orchestrator.cli.terminal import counted, inert, say
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.rewriting import rewrite_bundle
 from replay.bundle.statements import DSSE_ENVELOPE, SIGSTORE_BUNDLE
 from replay.bundle.statements import Statement as Beside
 from replay.errors import UsageError
-from replay.session.api import BUNDLE_SUFFIX
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.tree import NoteSignature
 
 __all__ = ["main"]

@@ -23,7 +23,7 @@ from replay.forensics.diff.compare import DETAILED, LISTED, compare_runs
 from replay.forensics.diff.rules import Rule, Rules, parse_rule, parse_rules
 from replay.log.named_heads import check_run
 from replay.log.port import LogReader
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE
 
 __all__ = ["main"]
 

@@ -17,8 +17,8 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit, emit_json, inert, paint
 from replay.errors import ReplayError
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.session.extensions import DIALECT_GROUP
-from replay.session.record import DEFAULT_WORKSPACE
 from replay.version import VERSION
 
 __all__ = ["main"]

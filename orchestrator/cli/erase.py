@@ -14,14 +14,13 @@ from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.searching.exchange_texts import installed_readings
 from orchestrator.cli.terminal import counted, emit, emit_json, inert, say
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.erasure.erasing import carry_out
 from replay.erasure.passages import Passages, passages_in
 from replay.erasure.plan import plan_erasure
 from replay.erasure.planned import ErasurePlan, RunPlan, Wanted
 from replay.errors import UsageError
-from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 
 __all__ = ["main"]
 

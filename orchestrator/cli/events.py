@@ -15,7 +15,7 @@ from orchestrator.cli.reading.summaries import summary, task_labels
 from orchestrator.cli.terminal import emit, emit_json, emit_line, inert
 from replay.errors import UsageError
 from replay.events.kinds import CATALOGUE
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE
 
 __all__ = ["main"]
 

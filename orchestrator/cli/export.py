@@ -22,6 +22,7 @@ from orchestrator.cli.searching.suspected import suspected
 from orchestrator.cli.searching.withheld_text import decoded_text, refuse_beside
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.bundle.attached import Attached, read_attached
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.publishing import BundleSummary
 from replay.bundle.withholding import Selection, Withheld, parse_withheld, select_withheld
 from replay.bundle.writer import write_bundle
@@ -31,9 +32,7 @@ from replay.log.fsck import RunCheck
 from replay.log.head import origin_of
 from replay.log.port import LogReader
 from replay.log.stored_run import StoredRun
-from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.tree import Checkpoint
 from replay.version import VERSION
 

@@ -18,6 +18,7 @@ from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.reading.hindrance import hindrance_lines
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from replay.errors import HermeticError
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.session.forking.launch import (
     command_of,
     find_beginning,
@@ -34,7 +35,6 @@ from replay.session.forking.report import (
     GoesLive,
 )
 from replay.session.messages import Forked
-from replay.session.record import DEFAULT_WORKSPACE
 
 __all__ = ["main"]
 

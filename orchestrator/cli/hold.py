@@ -13,12 +13,11 @@ import typer
 from orchestrator.cli.app import AsJson, InWorkspace, run_verb
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit, emit_json, inert, instant, say
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.erasure.standing import standing_of
 from replay.errors import UsageError
 from replay.events.workspace_kinds import HoldPlaced, HoldReleased
-from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 
 __all__ = ["main"]
 

@@ -23,8 +23,7 @@ from replay.errors import NotFoundError
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.head import write_head
 from replay.log.seeming import begins_as_zip, seeming
-from replay.log.workspace import Workspace
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 
 __all__ = ["main"]
 

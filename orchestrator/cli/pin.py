@@ -16,7 +16,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import counted, emit_json, inert, say
 from orchestrator.cli.verify import with_directory
 from replay.errors import UsageError
-from replay.log.workspace import WORKSPACE_NAME, Workspace
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 
 __all__ = ["main"]
 
@@ -32,7 +32,7 @@ def pin(
     ] = None,
     *,
     write: Annotated[Path, typer.Option("--write", metavar="FILE", help="The file to write.")],
-    workspace: InWorkspace = Path(WORKSPACE_NAME),
+    workspace: InWorkspace = DEFAULT_WORKSPACE,
     as_json: AsJson = False,
 ) -> int:
     """Write the head of a run as a file to keep where whoever has the run cannot reach.

@@ -36,8 +36,8 @@ from orchestrator.cli.gate.decisions import (
 from orchestrator.cli.gate.receipts import decide_receipts
 from orchestrator.cli.gate.trust_layers import trust_here
 from orchestrator.cli.terminal import emit, emit_json, inert, say
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.errors import UsageError
-from replay.session.api import BUNDLE_SUFFIX
 
 if TYPE_CHECKING:
     from attestations.admission.policy import Rule

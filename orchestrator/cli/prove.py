@@ -16,6 +16,7 @@ from orchestrator.cli.evidence.proof_report import proof_fields
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.bundle.attached import read_attached
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.proof import PROOF_SUFFIX, make_proof, proof_bytes
 from replay.bundle.reader import BundleReader
 from replay.errors import IntegrityError, NotFoundError, UsageError
@@ -24,9 +25,7 @@ from replay.log.fsck import check
 from replay.log.head import origin_of, read_head
 from replay.log.named_heads import against_named, named_heads
 from replay.log.port import LogReader
-from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.tree import Checkpoint, NoteSignature
 
 __all__ = ["main"]

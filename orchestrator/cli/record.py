@@ -22,12 +22,12 @@ from orchestrator.cli.reading.coverage import (
 from orchestrator.cli.replay import VERDICT_CODES, report_lines, task_paths
 from orchestrator.cli.terminal import emit_json, inert, say
 from replay.errors import ReplayError
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.session.command_line import parse_command
 from replay.session.launcher import LaunchedProgram, launch_recording
 from replay.session.messages import Recorded
 from replay.session.proving import Proof
 from replay.session.proving import prove as prove_recording
-from replay.session.record import DEFAULT_WORKSPACE
 
 __all__ = ["code_of_proof", "main", "report_recording"]
 

@@ -35,10 +35,9 @@ from orchestrator.cli.terminal import counted, emit_json, inert, paint, say
 from orchestrator.reports.outcome import Outcome
 from replay.errors import ReplayError, UsageError, WorkflowError
 from replay.log.run_id import new_run_id
-from replay.log.workspace import Workspace
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.session.launcher import launch_replay
 from replay.session.messages import Replayed
-from replay.session.record import DEFAULT_WORKSPACE
 from replay.session.report import Report, Verdict
 
 __all__ = ["VERDICT_CODES", "main", "report_lines", "task_paths"]

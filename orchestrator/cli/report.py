@@ -22,10 +22,9 @@ from replay.errors import ReplayError, UsageError
 from replay.events.header import Header
 from replay.events.kinds import ForkOrigin, Payload, RunStarted
 from replay.log.port import LogReader
-from replay.log.workspace import Workspace
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.projections.exchanges import Exchange, exchanges
-from replay.session.api import open_run
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.session.opening import open_run
 
 __all__ = ["COLUMNS", "main"]
 

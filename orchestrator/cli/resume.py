@@ -16,8 +16,8 @@ from orchestrator.cli.gate.elsewhere import refuse_elsewhere
 from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.reading.hindrance import hindrance_lines
 from orchestrator.cli.terminal import counted, emit_json, inert, say
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.session.messages import Resumed
-from replay.session.record import DEFAULT_WORKSPACE
 from replay.session.resuming.launch import launch_resume
 from replay.session.resuming.report import Choices, ResumptionReport, ResumptionVerdict
 

@@ -19,9 +19,8 @@ from orchestrator.cli.terminal import emit, emit_json, table
 from replay.erasure.retention import POLICY_BYTES_MAX, POLICY_FORM, read_policy, retained
 from replay.erasure.standing import standing_of
 from replay.errors import NotFoundError, ReplayError
-from replay.log.workspace import RunSummary, Workspace
-from replay.session.record import DEFAULT_WORKSPACE
-from replay.session.workflow import first_record
+from replay.log.workspace import DEFAULT_WORKSPACE, RunSummary, Workspace
+from replay.session.record_start import first_record
 
 __all__ = ["main"]
 

@@ -14,9 +14,9 @@ from orchestrator.cli.gate.admission import admit_program
 from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.record import report_recording
 from replay.errors import NotFoundError, UsageError
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.session.launcher import launch_recording
 from replay.session.messages import Call
-from replay.session.record import DEFAULT_WORKSPACE
 
 __all__ = ["main"]
 

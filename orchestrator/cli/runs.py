@@ -13,9 +13,8 @@ from orchestrator.cli.reading.command_lines import command_line, command_of
 from orchestrator.cli.reading.records import opened
 from orchestrator.cli.terminal import emit, emit_json, inert, instant, say, table
 from replay.errors import ReplayError
-from replay.log.workspace import RunSummary, Workspace
-from replay.session.record import DEFAULT_WORKSPACE
-from replay.session.workflow import first_record
+from replay.log.workspace import DEFAULT_WORKSPACE, RunSummary, Workspace
+from replay.session.record_start import first_record
 
 __all__ = ["main"]
 

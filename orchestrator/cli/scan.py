@@ -24,9 +24,9 @@ from orchestrator.cli.searching.secret_search import (
     secrets_of,
 )
 from orchestrator.cli.terminal import counted, emit, emit_json, inert, say
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.errors import ReplayError
-from replay.session.api import BUNDLE_SUFFIX
-from replay.session.record import DEFAULT_WORKSPACE
+from replay.log.workspace import DEFAULT_WORKSPACE
 
 __all__ = ["main"]
 

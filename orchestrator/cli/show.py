@@ -16,10 +16,10 @@ from orchestrator.cli.terminal import counted, emit, emit_json, inert, instant, 
 from replay.bundle.reader import BundleReader
 from replay.events.header import Header
 from replay.events.kinds import RunEnded, RunSealed, RunStarted, StateChanged, TaskSpawned
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.projections.coverage import Coverage
 from replay.projections.spend import ModelSpend, Spend, SpendState, Tokens
 from replay.projections.status import RunStatus, Status
-from replay.session.record import DEFAULT_WORKSPACE
 
 __all__ = ["main"]
 

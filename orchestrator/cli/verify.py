@@ -41,7 +41,7 @@ from orchestrator.cli.gate.trust_layers import InPolicy
 from orchestrator.cli.terminal import emit, emit_json, inert, say
 from replay.errors import ReplayError, UsageError
 from replay.log.named_heads import named_heads
-from replay.log.workspace import WORKSPACE_NAME, Workspace, WorkspaceCheck
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace, WorkspaceCheck
 
 __all__ = ["main", "with_directory"]
 
@@ -57,7 +57,7 @@ def verify(
         ),
     ] = None,
     *,
-    workspace: InWorkspace = Path(WORKSPACE_NAME),
+    workspace: InWorkspace = DEFAULT_WORKSPACE,
     every: Annotated[
         bool, typer.Option("--all", help="Check the workspace log and each run that is there.")
     ] = False,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast, get_args
 
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.bundle.writer import write_bundle
 from replay.doors.context import bound
@@ -21,12 +22,12 @@ from replay.forensics.explain import CodeFindings, Explanation, explain
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.fsck import check
 from replay.log.head import origin_of, read_head
-from replay.session.api import BUNDLE_SUFFIX, entry_of
+from replay.session.api import entry_of
 from replay.session.extensions import roles_in_request
 from replay.session.record import record_program
+from replay.session.record_start import first_record
 from replay.session.replay import replay_log
 from replay.session.report import Report
-from replay.session.workflow import first_record
 from replay.tree.note import Checkpoint
 from replay.version import VERSION
 

@@ -47,10 +47,10 @@ from replay.log.workspace_check import (
 )
 from replay.log.workspace_log import WorkspaceLog, payloads_of
 
-__all__ = ["WORKSPACE_NAME", "RunSummary", "Workspace", "WorkspaceCheck"]
+__all__ = ["DEFAULT_WORKSPACE", "RunSummary", "Workspace", "WorkspaceCheck"]
 
-WORKSPACE_NAME: Final = ".ritornello"
-"""Usual name of the workspace directory in a project."""
+DEFAULT_WORKSPACE: Final = Path(".ritornello")
+"""Where a project keeps its runs, if nobody says otherwise."""
 
 _RUN: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 _CANDIDATES_SHOWN: Final = 5

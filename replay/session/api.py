@@ -7,15 +7,14 @@ import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from replay.bundle.limits import BUNDLE_SUFFIX
-from replay.bundle.reader import BundleReader
-from replay.errors import NotFoundError, UsageError
+from replay.errors import UsageError
 from replay.log.stored_run import StoredRun
-from replay.log.workspace import Workspace
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.session.awaiting import in_place_or_awaited
 from replay.session.keyed import KeyedReport
 from replay.session.keyed import replay_keyed as session_keyed
-from replay.session.record import DEFAULT_WORKSPACE, Recording, record_program
+from replay.session.opening import open_run
+from replay.session.record import Recording, record_program
 from replay.session.replay import replay_log
 from replay.session.resuming.report import Choices, Resumption
 from replay.session.resuming.resume import resume_program
@@ -23,14 +22,14 @@ from replay.session.resuming.resume import resume_program
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
+    from replay.bundle.reader import BundleReader
     from replay.doors.dialect import Dialect
     from replay.session.awaiting import Cancellation
     from replay.session.report import Report
 
 __all__ = [
-    "BUNDLE_SUFFIX",
     "entry_of",
-    "open_run",
+    "opened",
     "record",
     "replay",
     "replay_keyed",
@@ -128,7 +127,7 @@ def replay(
     program = runnable(main)
 
     def work(cancellation: Cancellation) -> Report:
-        reader = open_run(run, workspace=workspace)
+        reader = opened(run, workspace)
         try:
             return replay_log(
                 reader,
@@ -220,7 +219,7 @@ def replay_keyed(
     program = runnable(main)
 
     def work(cancellation: Cancellation) -> KeyedReport[T]:
-        reader = open_run(run, workspace=workspace)
+        reader = opened(run, workspace)
         try:
             return session_keyed(reader, program, dialects=dialects, cancellation=cancellation)
         finally:
@@ -229,30 +228,11 @@ def replay_keyed(
     return in_place_or_awaited("replay.replay_keyed", work)
 
 
-def open_run(
-    run: str | Path | Recording[Any], *, workspace: Path | str = DEFAULT_WORKSPACE
-) -> StoredRun | BundleReader:
-    """Open a run of the workspace, or a bundle, for reading.
-
-    Raises:
-        NotFoundError: there is no such run or bundle.
-        IntegrityError: it cannot be read, or holds the records of another run.
-    """
+def opened(run: str | Path | Recording[Any], workspace: Path | str) -> StoredRun | BundleReader:
+    """Open a run as :func:`replay.session.opening.open_run` does, or one that was just recorded."""
     if isinstance(run, Recording):
         return StoredRun.of(Workspace(run.directory.parents[1]), run.directory)
-    path = Path(run)
-    if path.is_dir():
-        raise NotFoundError(
-            "a directory is no run and no bundle",
-            where=str(path),
-            hint="name a run by its id, or a bundle's file",
-        )
-    if path.suffix == BUNDLE_SUFFIX:
-        if not path.is_file():
-            raise NotFoundError("no such bundle", where=str(path))
-        return BundleReader.open(path)
-    place = Workspace.open(Path(workspace), create=False)
-    return StoredRun.of(place, place.run_directory(str(run)))
+    return open_run(run, workspace=workspace)
 
 
 def runnable(main: Any) -> Callable[[], Any]:

@@ -12,13 +12,13 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Final, NoReturn, Self, TypeVar, cast
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 from replay.doors.context import bound
 from replay.errors import UsageError
 from replay.own_locks import OwnLock
 
-__all__ = ["AwaitedAtOnce", "Cancellation", "in_place_or_awaited"]
+__all__ = ["Cancellation", "in_place_or_awaited"]
 
 R = TypeVar("R")
 
@@ -28,17 +28,6 @@ CANCEL_WAIT_S: Final = 10.0
 # The program's own threading is answered by the run; the engine starts threads with these.
 _Thread: Final = threading.Thread
 _start: Final = threading.Thread.start
-
-
-class AwaitedAtOnce:
-    """What came of a run: awaiting it gives itself."""
-
-    __slots__ = ()
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Return this object, without waiting."""
-        yield from ()
-        return self
 
 
 class Cancellation:

@@ -17,7 +17,7 @@ from replay.errors import IntegrityError
 from replay.events.code_kinds import AdmissionDecided
 from replay.log.head import origin_of
 from replay.log.named_heads import check_run
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.tree import Checkpoint
 
 if TYPE_CHECKING:

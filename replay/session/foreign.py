@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
 
 __all__ = ["is_foreign"]
 

@@ -21,12 +21,12 @@ from replay.scheduler.core import Scheduler
 from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.patterns import Scrubber
 from replay.session.answers import RecordedAnswers
-from replay.session.awaiting import AwaitedAtOnce
 from replay.session.ending import end_run
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.ledger import TaskLedger
 from replay.session.record_start import checked_start
 from replay.session.replay import write_out
+from replay.session.report import AwaitedAtOnce
 from replay.session.sharing import on_stage, side_of
 from replay.session.stage import Stage
 from replay.sources.identity import IdentityIndex

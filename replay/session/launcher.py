@@ -20,17 +20,16 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 import replay.errors
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.errors import IntegrityError, NotFoundError, ReplayError, SetupError, UsageError
 from replay.files.overlay import Overlay
-from replay.session.api import BUNDLE_SUFFIX
 from replay.session.child_answers import ChildAnswers
 from replay.session.child_start import START
 from replay.session.command_line import Command, engine_root, parse_recorded, refuse_collisions
 from replay.session.conditions import Conditions, open_admitted
 from replay.session.environment_secrets import PASSPHRASE_VARIABLE
 from replay.session.messages import Call, Failed, Outcome, Ready, Replayed, Task
-from replay.session.replay import replay_log
-from replay.session.workflow import first_record
+from replay.session.record_start import first_record
 from replay.version import VERSION
 
 if TYPE_CHECKING:
@@ -154,6 +153,8 @@ def launch_replay(
     try:
         started = first_record(reader)
         if started.observed:
+            from replay.session.replay import replay_log  # the engine is the child's affair
+
             report = replay_log(reader, lambda: None)  # it says so, and runs nothing
             return LaunchedProgram(exit_code=0, answer=Replayed(report=report))
     finally:

@@ -27,7 +27,7 @@ from replay.guard.process import is_guarded
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.head import head_writer
 from replay.log.run_id import new_run_id
-from replay.log.workspace import Workspace
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.log.writer import Writer
 from replay.recording.recorder import CHUNKS_BYTES_MAX, READINGS_MAX, Recorder
 from replay.recording.tape import LiveTape
@@ -37,7 +37,6 @@ from replay.scheduler.ports import Halted, Stalled
 from replay.secrets.patterns import SecretError, make_surrogate
 from replay.secrets.scrub import Scrubber
 from replay.session.answers import ANSWERS_VERSION, LiveAnswers
-from replay.session.awaiting import AwaitedAtOnce
 from replay.session.ending import Reason, end_run, stalled_error
 from replay.session.environment_secrets import secrets_of_environment
 from replay.session.extensions import load_adapters, load_dialects
@@ -46,6 +45,7 @@ from replay.session.ledger import SEED_BYTES, TaskLedger
 from replay.session.looking_back import last_notes
 from replay.session.outlet import Outlet
 from replay.session.program_code import code_note, files_reached
+from replay.session.report import AwaitedAtOnce
 from replay.session.sharing import on_stage
 from replay.session.stage import Stage
 from replay.sources.live import BUSY_CALLBACKS, LINGER_US, LiveClock, LiveInputs
@@ -62,12 +62,11 @@ if TYPE_CHECKING:
     from replay.events.kinds import SecretRegistered
     from replay.session.awaiting import Cancellation
 
-__all__ = ["DEFAULT_WORKSPACE", "SCHEDULER_FLAGS", "Recording", "record_program"]
+__all__ = ["SCHEDULER_FLAGS", "Recording", "record_program"]
 
 T = TypeVar("T")
 
 _SALTS_AT_ONCE: Final = 4096
-DEFAULT_WORKSPACE: Final = Path(".ritornello")
 #: Stands in the first record, so that a later scheduler can still run this log. A run that shares
 #: the process with others has 0 for `collect_every`.
 SCHEDULER_FLAGS: Final = {

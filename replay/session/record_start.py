@@ -9,16 +9,20 @@ from replay.doors.libraries import LIBRARY_GAPS
 from replay.errors import IntegrityError, UsageError
 from replay.events.code_kinds import AdmissionDecided
 from replay.events.kinds import CaptureGap, RunStarted, SecretRegistered, SecretSuspected
+from replay.events.payload import decode_payload
+from replay.sources.history import ErasedPayloadError
 
 if TYPE_CHECKING:
     from replay.doors.dialect import Dialect
     from replay.events.kinds import Payload
+    from replay.log.port import LogReader
     from replay.sources.history import History
 
 __all__ = [
     "OBSERVED_NOTE",
     "absent_dialects",
     "checked_start",
+    "first_record",
     "is_at_end",
     "is_at_start",
     "started_in",
@@ -28,6 +32,25 @@ __all__ = [
 OBSERVED_NOTE: Final = "the run was observed by another tool, not recorded: not replay-verified"
 
 _SEED: Final = re.compile("[0-9a-f]{32}")
+
+
+def first_record(reader: LogReader) -> RunStarted:
+    """Return the payload of a run's first record.
+
+    Raises:
+        IntegrityError: it is not the start of a run.
+        ErasedPayloadError: its payload is gone.
+    """
+    entry = next(reader.entries(0, 1), None)
+    if entry is not None:
+        data = [part.data for part in entry.brought]
+        if None in data:
+            raise ErasedPayloadError(0, entry.brought[data.index(None)].state)
+        whole = b"".join(piece for piece in data if piece is not None)
+        payload, _ = decode_payload(entry.header.media, whole, 0)
+        if isinstance(payload, RunStarted):
+            return payload
+    raise IntegrityError("the first record is not the start of a run", where="event 0")
 
 
 def started_in(history: History) -> RunStarted:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Generator
+from typing import Any, Literal, Self
 
 import msgspec
 
 from replay.recording.divergence import Divergence
-from replay.session.awaiting import AwaitedAtOnce
 
-__all__ = ["Report", "Verdict"]
+__all__ = ["AwaitedAtOnce", "Report", "Verdict"]
 
 #: ``identical``: the replay reached the recorded root. ``diverged``: see the divergence.
 #: ``erased``: an input that the program needs is gone. ``incomplete``: the run has no seal, or what
 #: would judge it is not there. ``damaged``: the record is not what was written. ``refused``: by
 #: policy.
 Verdict = Literal["identical", "diverged", "erased", "incomplete", "damaged", "refused"]
+
+
+class AwaitedAtOnce:
+    """What came of a run: awaiting it gives itself."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        """Return this object, without waiting."""
+        yield from ()
+        return self
 
 
 class Report(AwaitedAtOnce, msgspec.Struct, frozen=True, kw_only=True):

@@ -10,21 +10,19 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Type
 
 import msgspec
 
-from replay.errors import IntegrityError, UsageError
-from replay.events.kinds import RunStarted
-from replay.events.payload import decode_payload
-from replay.session.api import open_run
+from replay.errors import UsageError
+from replay.log.workspace import DEFAULT_WORKSPACE
 from replay.session.awaiting import in_place_or_awaited
 from replay.session.forking.library import fork as fork_function
-from replay.session.record import DEFAULT_WORKSPACE, record_program
+from replay.session.opening import open_run
+from replay.session.record import record_program
+from replay.session.record_start import first_record
 from replay.session.replay import replay_log
 from replay.session.resuming.resume import resume_program
-from replay.sources.history import ErasedPayloadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
-    from replay.log.port import LogReader
     from replay.session.awaiting import Cancellation
     from replay.session.forking.report import Estimate, Fork
     from replay.session.record import Recording
@@ -37,7 +35,6 @@ __all__ = [
     "call_with",
     "entry_name",
     "entry_text",
-    "first_record",
     "is_workflow",
     "workflow",
 ]
@@ -242,25 +239,6 @@ def entry_text(file: str, name: str) -> str:
     """Return ``file.py:name``; the file relative to the working directory if it lies there."""
     path, here = Path(file), Path.cwd()
     return f"{path.relative_to(here) if path.is_relative_to(here) else path}:{name}"
-
-
-def first_record(reader: LogReader) -> RunStarted:
-    """Return the payload of a run's first record.
-
-    Raises:
-        IntegrityError: it is not the start of a run.
-        ErasedPayloadError: its payload is gone.
-    """
-    entry = next(reader.entries(0, 1), None)
-    if entry is not None:
-        data = [part.data for part in entry.brought]
-        if None in data:
-            raise ErasedPayloadError(0, entry.brought[data.index(None)].state)
-        whole = b"".join(piece for piece in data if piece is not None)
-        payload, _ = decode_payload(entry.header.media, whole, 0)
-        if isinstance(payload, RunStarted):
-            return payload
-    raise IntegrityError("the first record is not the start of a run", where="event 0")
 
 
 def _lossy(value: object, decoded: object) -> bool:

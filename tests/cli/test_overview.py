@@ -14,6 +14,9 @@ from tests.cli.conftest import ROOT
 #: What takes long to import, and help must not.
 HEAVY = ("typer", "msgspec", "duckdb", "asyncio", "replay.session", "anthropic", "rich")
 
+#: What runs a program, which the process of its own does.
+ENGINE = ("asyncio", "replay.session.record", "replay.session.replay", "replay.session.stage")
+
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_help_with_an_example(place, verb):
@@ -45,6 +48,26 @@ def test_the_overview_names_each_verb_and_imports_nothing_that_takes_long():
     *overview, imported = done.stdout.splitlines()
     assert imported == "[]"
     assert all(any(line.startswith(f"  {verb} ") for line in overview) for verb in VERBS)
+
+
+@pytest.mark.parametrize(
+    "verb", ["events", "fork", "record", "replay", "resume", "run", "runs", "show"]
+)
+def test_a_verb_brings_no_engine_up_in_the_process_that_launches_or_reads(verb):
+    program = (
+        f"import sys, orchestrator.cli.{verb}\n"
+        f"print([name for name in {ENGINE!r} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=True,
+    )
+
+    assert done.stdout == "[]\n"
 
 
 def test_without_a_word_the_command_shows_its_overview(place):

@@ -34,6 +34,7 @@ from attestations.statements.statement import Statement, Subject
 from attestations.whole_files import read_regular
 from orchestrator.cli.evidence.erasures import erasures_here, erasures_proved
 from orchestrator.cli.evidence.heads import head_of_workspace
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.manifest import ORIGIN_PREFIX
 from replay.bundle.reader import BundleReader
 from replay.erasure.standing import Erasure
@@ -46,7 +47,6 @@ from replay.log.head import origin_of, read_head
 from replay.log.named_heads import against_named, named_heads
 from replay.log.port import LogReader
 from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
 from replay.tree import Checkpoint
 from replay.version import VERSION
 

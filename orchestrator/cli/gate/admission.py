@@ -30,6 +30,7 @@ from orchestrator.cli.gate.sights import earlier_in
 from orchestrator.cli.gate.trust_layers import trust_here
 from orchestrator.cli.terminal import inert
 from replay.bundle.attached import read_attached
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.bundle.reader import BundleReader
 from replay.bundle.statements import DSSE_ENVELOPE, SIGSTORE_BUNDLE
 from replay.errors import NotFoundError, UsageError
@@ -37,12 +38,11 @@ from replay.events.code_kinds import AdmissionDecided
 from replay.events.payload import decode_payload
 from replay.log.named_heads import check_run
 from replay.log.workspace import Workspace
-from replay.session.api import BUNDLE_SUFFIX
 from replay.session.command_line import Command
 from replay.session.conditions import Conditions, checkpoint_digest, open_admitted
 from replay.session.launcher import program_of
 from replay.session.messages import Call
-from replay.session.workflow import first_record
+from replay.session.record_start import first_record
 
 if TYPE_CHECKING:
     from attestations.admission.decision import Decision

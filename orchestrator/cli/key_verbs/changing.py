@@ -19,9 +19,8 @@ from orchestrator.cli.key_verbs.user_places import trust_file
 from orchestrator.cli.terminal import emit, emit_json
 from replay.errors import NotFoundError, UsageError
 from replay.events.workspace_kinds import KeyRevoked
-from replay.log.workspace import Workspace
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.log.workspace_log import WorkspaceLog
-from replay.session.record import DEFAULT_WORKSPACE
 from replay.tree import Checkpoint
 
 __all__ = ["keys_revoke", "keys_rotate"]

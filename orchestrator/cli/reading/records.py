@@ -18,7 +18,7 @@ from replay.events.header import Header
 from replay.events.kinds import CATALOGUE, Payload
 from replay.events.payload import decode_payload
 from replay.log.port import LogReader
-from replay.session.api import open_run
+from replay.session.opening import open_run
 
 __all__ = ["Event", "PayloadState", "iter_events", "opened"]
 

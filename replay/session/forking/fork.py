@@ -10,18 +10,18 @@ from __future__ import annotations
 import atexit
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from replay.doors.context import current
 from replay.doors.state.adapters import absent_adapters, active
-from replay.errors import ForkError, IntegrityError, UsageError
+from replay.errors import IntegrityError, UsageError
 from replay.files.overlay import Overlay
 from replay.guard.process import ProcessGuard, is_guarded
 from replay.log.named_heads import check_run
 from replay.log.workspace import Workspace
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.forking.prefix import ForkLog, Prefix
-from replay.session.forking.report import Beginning, Estimate, Fork
+from replay.session.forking.report import Beginning, Estimate, Fork, beginning_by
 from replay.session.forking.session import ForkedSession
 from replay.session.patience import Patience
 from replay.session.record_start import absent_dialects
@@ -37,14 +37,10 @@ if TYPE_CHECKING:
     from replay.log.port import LogReader
     from replay.session.awaiting import Cancellation
     from replay.session.forking.report import ForkChoices, ForkReport
-    from replay.session.report import Report
 
-__all__ = ["beginning", "beginning_by", "fork_program", "look_ahead"]
+__all__ = ["beginning", "fork_program", "look_ahead"]
 
 T = TypeVar("T")
-
-#: The end of a run and the notes about it stand among so many last records.
-_ENDING: Final = 256
 
 
 def beginning(
@@ -66,34 +62,6 @@ def beginning(
         IntegrityError: the record is damaged.
     """
     return beginning_by(reader, replay_log(reader, program, dialects=dialects))
-
-
-def beginning_by(reader: LogReader, report: Report) -> Beginning:
-    """Return the same from what a replay came to."""
-    where = f"run {report.run}"
-    note = report.notes[0] if report.notes else report.verdict
-    size = reader.size()
-    if report.verdict == "identical":
-        return Beginning(run=report.run, position=size, is_unchanged=True)
-    if report.verdict == "damaged":
-        raise IntegrityError(f"the record is damaged: {note}", where=where)
-    if report.unloadable is not None:
-        raise ForkError(f"the run cannot be forked: {note}", where=where)
-    if report.verdict == "incomplete" and report.events:
-        raise UsageError(
-            "the run stopped without a seal, and the program is what it was",
-            where=where,
-            hint="`ritornello resume` lets it go on",
-        )
-    if report.verdict in {"erased", "incomplete"}:
-        raise ForkError(f"the run cannot be forked: {note}", where=where)
-    last = size
-    for entry in reader.entries(max(0, size - _ENDING)):
-        if entry.header.kind == "RunEnded":
-            last = entry.header.seq
-    return Beginning(
-        run=report.run, position=min(report.events, last), divergence=report.divergence
-    )
 
 
 def look_ahead(

@@ -6,11 +6,11 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replay.bundle.limits import BUNDLE_SUFFIX
 from replay.errors import NotFoundError, UsageError
-from replay.session.api import BUNDLE_SUFFIX
 from replay.session.conditions import Conditions, open_admitted
 from replay.session.exits import INTERRUPTED
-from replay.session.forking.fork import beginning_by
+from replay.session.forking.report import beginning_by
 from replay.session.launcher import (
     Surroundings,
     checked_hash_seed,
@@ -19,7 +19,7 @@ from replay.session.launcher import (
     program_of,
 )
 from replay.session.messages import Estimated, Replayed, Task
-from replay.session.workflow import first_record
+from replay.session.record_start import first_record
 
 if TYPE_CHECKING:
     from replay.events.kinds import RunStarted

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from replay.session.api import open_run, runnable
+from replay.log.workspace import DEFAULT_WORKSPACE
+from replay.session.api import opened, runnable
 from replay.session.awaiting import in_place_or_awaited
 from replay.session.foreign import is_foreign
 from replay.session.forking.fork import beginning, fork_program, look_ahead
 from replay.session.forking.report import Beginning, Fork, ForkChoices, ForkReport
-from replay.session.record import DEFAULT_WORKSPACE, Recording
+from replay.session.record import Recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -68,7 +69,7 @@ def fork(
     foreign = not isinstance(run, Recording) and is_foreign(run, workspace)
 
     def work(cancellation: Cancellation) -> Fork[Any]:
-        with contextlib.closing(open_run(run, workspace=workspace)) as reader:
+        with contextlib.closing(opened(run, workspace)) as reader:
             if at is None:
                 found = beginning(reader, program, dialects=dialects)
             else:

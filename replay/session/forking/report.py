@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from replay.errors import ForkError
+from replay.errors import ForkError, IntegrityError, UsageError
 from replay.events.code_kinds import AdmissionDecided
 from replay.recording.divergence import Divergence
-from replay.session.awaiting import AwaitedAtOnce
+from replay.session.report import AwaitedAtOnce
 
 if TYPE_CHECKING:
+    from replay.log.port import LogReader
     from replay.session.record import Recording
+    from replay.session.report import Report
 
-__all__ = ["Beginning", "Estimate", "Fork", "ForkChoices", "ForkReport", "ForkVerdict", "GoesLive"]
+__all__ = [
+    "Beginning",
+    "Estimate",
+    "Fork",
+    "ForkChoices",
+    "ForkReport",
+    "ForkVerdict",
+    "GoesLive",
+    "beginning_by",
+]
 
 T = TypeVar("T")
+
+#: The end of a run and the notes about it stand among so many last records.
+_ENDING: Final = 256
 
 #: ``sealed``: the fork came to its end. ``ready``: it can begin. ``unchanged``: the program is what
 #: it was. ``declined``: nobody said that it may cost what it would. The others are those of a
@@ -190,3 +204,37 @@ class Fork(AwaitedAtOnce, Generic[T]):
                 f"there is no fork: {self.report.verdict}", where=f"run {self.report.forked_from}"
             )
         return self.recording.result()
+
+
+def beginning_by(reader: LogReader, report: Report) -> Beginning:
+    """Return where a fork begins, from what a replay of the run came to.
+
+    Raises:
+        ForkError: the run cannot be forked.
+        IntegrityError: the record is damaged.
+        UsageError: the run stopped without a seal; a resume is what it needs.
+    """
+    where = f"run {report.run}"
+    note = report.notes[0] if report.notes else report.verdict
+    size = reader.size()
+    if report.verdict == "identical":
+        return Beginning(run=report.run, position=size, is_unchanged=True)
+    if report.verdict == "damaged":
+        raise IntegrityError(f"the record is damaged: {note}", where=where)
+    if report.unloadable is not None:
+        raise ForkError(f"the run cannot be forked: {note}", where=where)
+    if report.verdict == "incomplete" and report.events:
+        raise UsageError(
+            "the run stopped without a seal, and the program is what it was",
+            where=where,
+            hint="`ritornello resume` lets it go on",
+        )
+    if report.verdict in {"erased", "incomplete"}:
+        raise ForkError(f"the run cannot be forked: {note}", where=where)
+    last = size
+    for entry in reader.entries(max(0, size - _ENDING)):
+        if entry.header.kind == "RunEnded":
+            last = entry.header.seq
+    return Beginning(
+        run=report.run, position=min(report.events, last), divergence=report.divergence
+    )

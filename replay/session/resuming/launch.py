@@ -11,7 +11,7 @@ from replay.log.workspace import Workspace
 from replay.session.conditions import Conditions
 from replay.session.launcher import checked_hash_seed, launch_task, program_of
 from replay.session.messages import Task
-from replay.session.workflow import first_record
+from replay.session.record_start import first_record
 
 if TYPE_CHECKING:
     from replay.session.launcher import LaunchedProgram

@@ -9,7 +9,7 @@ import msgspec
 from replay.errors import ResumeError
 from replay.events.code_kinds import AdmissionDecided
 from replay.recording.divergence import Divergence
-from replay.session.awaiting import AwaitedAtOnce
+from replay.session.report import AwaitedAtOnce
 
 if TYPE_CHECKING:
     from replay.session.record import Recording

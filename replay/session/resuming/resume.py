@@ -26,10 +26,10 @@ from replay.guard.process import ProcessGuard, is_guarded
 from replay.log.duckdb_schema import LOG_NAME
 from replay.log.lock import RunLock
 from replay.log.stored_run import StoredRun
-from replay.log.workspace import Workspace
+from replay.log.workspace import DEFAULT_WORKSPACE, Workspace
 from replay.session.extensions import load_adapters, load_dialects
 from replay.session.patience import Patience
-from replay.session.record import DEFAULT_WORKSPACE, SCHEDULER_FLAGS
+from replay.session.record import SCHEDULER_FLAGS
 from replay.session.record_start import absent_dialects, started_in
 from replay.session.resuming.log import ResumedLog
 from replay.session.resuming.report import Choices, Resumption, ResumptionReport
