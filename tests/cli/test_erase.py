@@ -14,6 +14,8 @@ from replay.log.lock import RunLock
 from replay.log.workspace import Workspace
 from tests.support.chats import SENTENCE, answers_with, record_chat, texts_of_a_directory
 
+pytestmark = pytest.mark.imports_sdk
+
 PERSON = "Jane Doe, 7 Mill Road"
 PLANTED = "sk-ant-api03-" + "Zq7" * 30
 WHY = ("--reason", "request 81", "--authority", "the officer")

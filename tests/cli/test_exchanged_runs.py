@@ -16,7 +16,7 @@ from replay.events.kinds import OutputWritten
 from replay.log.duckdb_store import DuckDBStore
 from replay.log.named_heads import prefix_root_of
 from replay.log.workspace import Workspace
-from replay.session.api import open_run
+from replay.session.api import opened
 from tests.contract.entries import Chain
 
 OTHER = "these are the records of run"
@@ -143,7 +143,7 @@ def test_a_replay_or_fork_of_such_records_is_refused_before_the_program_runs(pla
 def test_the_library_takes_no_records_of_another_run_either(place, run, copied):
     for name in (copied.run_id, copied):
         with pytest.raises(IntegrityError, match=OTHER):
-            open_run(name, workspace=place.workspace)
+            opened(name, place.workspace)
     assert replay.replay(run, first, workspace=place.workspace).verdict == "identical"
 
 

@@ -26,6 +26,8 @@ from replay.events.kinds import (
 from tests.support.chats import record_chat
 from tests.support.recordings import ListReader, Recording
 
+pytestmark = pytest.mark.imports_sdk
+
 PLANTED = "sk-ant-api03-" + "Zq7" * 30
 UNSHAPED = "correct-horse-battery-staple"
 PROGRAM = """\

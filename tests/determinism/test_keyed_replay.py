@@ -6,13 +6,14 @@ import asyncio
 import itertools
 import random
 
-import anthropic
 import pytest
 
 from orchestrator.testing import ScriptedProvider
 from replay.log.duckdb_store import DuckDBStore
 from replay.session.keyed import replay_keyed
 from replay.session.record import record_program
+
+pytestmark = pytest.mark.imports_sdk
 
 AGENTS = ("ada", "brook", "cleo", "dana", "ezra")
 
@@ -25,6 +26,8 @@ def start_orders(count):
 
 
 def program(base_url, order, *, named, prompt="What is it?"):
+    import anthropic
+
     async def agent(client, who):
         message = await client.messages.create(
             model="m", max_tokens=64, messages=[{"role": "user", "content": prompt}]

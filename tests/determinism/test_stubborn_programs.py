@@ -12,7 +12,7 @@ import pytest
 
 from replay.errors import CaptureError
 from replay.log.fsck import check
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 

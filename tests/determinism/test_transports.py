@@ -17,7 +17,7 @@ import websockets
 from replay.errors import UsageError
 from replay.events.kinds import CaptureGap
 from replay.log.fsck import check
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.record import record_program
 from replay.sources.history import History
 

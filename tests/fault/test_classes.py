@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from replay.forensics.explain import explain, look_at_code
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 

@@ -19,7 +19,7 @@ from replay.doors.effects import effect
 from replay.errors import CaptureError
 from replay.log.fsck import check
 from replay.log.workspace import Workspace
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 from tests.fault.test_kills import Durable

@@ -13,7 +13,7 @@ import types
 
 import pytest
 
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 

@@ -36,7 +36,7 @@ HOOKED = [name for name, row in TABLE.items() if row["process"] != "passes"]
 DRIVER = """
 import json, sys
 from pathlib import Path
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.replay import replay_log
 run, workspace, *files = sys.argv[1:]
 for file in files:

@@ -69,7 +69,7 @@ def test_three_frameworks_in_one_loop_replay_in_processes_that_share_nothing(tmp
     assert "\npolitics lc_run--" in text
     assert len(re.findall(r"^ToolMessage [0-9a-f-]{36} rain in ", text, re.MULTILINE)) == 2
     assert "step CallToolsNode" in text
-    _replay_in(PROCESSES[:5], NEWSROOM, recorded)
+    _replay_in(PROCESSES[:3], NEWSROOM, recorded)
 
 
 @pytest.mark.full

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
+from importlib.metadata import version
 
-import anthropic
 import pytest
 
 from orchestrator.testing import ScriptedProvider
@@ -26,7 +26,7 @@ def test_headers_and_versions_of_another_machine_are_inputs(tmp_path):
     with ScriptedProvider(mode="wild") as provider:
         variables = {"BASE_URL": provider.base_url, "ANTHROPIC_API_KEY": fake_key()}
         recorded = record(PROGRAM, tmp_path / "live", variables=variables, preload=LIBRARIES)
-    python, package = platform.python_version(), anthropic.__version__
+    python, package = platform.python_version(), version("anthropic")
     place = recorded.directory
     for number, (kind, here, there) in enumerate(
         (

@@ -17,13 +17,16 @@ import pytest
 
 from orchestrator.testing import ScriptedProvider
 from replay.events.payload import decode_payload
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from tests.http.driver import PROGRAMS, ROOT
 
-pytest.importorskip("uvicorn")
-pytest.importorskip("starlette")
-
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("uvicorn", "starlette")),
+        reason="uvicorn and starlette are not installed",
+    ),
+]
 
 SERVICE = PROGRAMS / "service.py"
 RUNS = 16

@@ -9,7 +9,6 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import anthropic
 import httpx
 import httpx2
 import pytest
@@ -25,6 +24,8 @@ from replay.log.fsck import check
 from replay.log.memory import MemoryStore
 from replay.session.extensions import load_dialects
 from replay.session.replay import replay_log
+
+pytestmark = pytest.mark.imports_sdk
 
 KEY = "sk-ant-api03-" + "Q7x" * 31
 BINARY = bytes(range(256)) * 3
@@ -84,6 +85,8 @@ def kinds(events):
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
     """A cassette of the real SDK: a plain answer, a stream, a refusal."""
+    import anthropic
+
     path = tmp_path_factory.mktemp("cassettes") / "ask.yaml"
     with ScriptedProvider(mode="pure") as provider, vcr.use_cassette(str(path)):
         client = anthropic.Anthropic(api_key=KEY, base_url=provider.base_url)

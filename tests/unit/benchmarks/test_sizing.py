@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 
-pytest.importorskip("anthropic")
-
 from benchmarks.chats import recorded_chat
+
+pytestmark = [
+    pytest.mark.imports_sdk,
+    pytest.mark.skipif(
+        importlib.util.find_spec("anthropic") is None, reason="anthropic is not installed"
+    ),
+]
 
 
 def test_a_chat_twice_as_long_takes_twice_the_bytes(tmp_path):

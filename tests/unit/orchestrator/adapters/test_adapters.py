@@ -17,6 +17,7 @@ def test_the_installed_adapters_are_found_in_the_order_of_their_names():
     assert load_adapters() == tuple(ADAPTERS)
 
 
+@pytest.mark.imports_sdk
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda each: each.name)
 def test_everything_that_is_wrapped_is_in_the_installed_release(adapter):
     pytest.importorskip(adapter.modules[0].partition(".")[0])

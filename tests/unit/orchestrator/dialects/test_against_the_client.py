@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 
-import anthropic
 import httpx2
 import pytest
 
 from orchestrator.dialects.anthropic import dialect
 from orchestrator.testing import Answer, Delivery, Rule, Script, ScriptedProvider
 from replay.doors.dialect import RequestView, ResponseView
+
+pytestmark = pytest.mark.imports_sdk
 
 TOOLS = [
     {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {}}}},
@@ -104,6 +105,8 @@ def agrees(facts, message):
 @pytest.mark.parametrize("mode", ["pure", "wild"])
 @pytest.mark.parametrize("delivery", CUTS)
 def test_a_conversation_with_tools_reads_as_the_client_has_it(mode, delivery):
+    import anthropic
+
     rule = Rule(answers=(Answer(delivery=delivery),), repeat=True)
     asked = {"model": "m", "max_tokens": 2048, "tools": TOOLS}
     asked["thinking"] = {"type": "enabled", "budget_tokens": 1024}
@@ -138,6 +141,8 @@ def test_a_conversation_with_tools_reads_as_the_client_has_it(mode, delivery):
 
 
 def test_a_retry_and_an_error_read_as_the_client_has_them():
+    import anthropic
+
     failing = Answer(status=529, headers=(("retry-after", "0.01"),), error_message="busy")
     tap = Tap()
 

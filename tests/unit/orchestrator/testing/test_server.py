@@ -8,7 +8,6 @@ import socket
 import threading
 from pathlib import Path
 
-import anthropic
 import httpx2
 import pytest
 
@@ -32,6 +31,8 @@ from orchestrator.testing import (
     stream_error,
 )
 
+pytestmark = pytest.mark.imports_sdk
+
 ASK = {"model": "scripted", "max_tokens": 64, "messages": [{"role": "user", "content": "Hi"}]}
 WEATHER = {
     "name": "weather",
@@ -49,6 +50,8 @@ def scripted(*answers: Answer, **rest) -> ScriptedProvider:
 
 
 def client_of(provider, **options):
+    import anthropic
+
     return anthropic.Anthropic(base_url=provider.base_url, api_key="sk-test-0123456789", **options)
 
 
@@ -108,6 +111,8 @@ def test_a_stream_adds_up_to_the_scripted_answer():
 
 
 async def _async_round(provider):
+    import anthropic
+
     async with anthropic.AsyncAnthropic(base_url=provider.base_url, api_key="test") as client:
         whole = await client.messages.create(**ASK)
         async with client.messages.stream(**ASK) as events:
@@ -200,6 +205,8 @@ def test_the_client_retries_what_may_pass(fault):
 
 
 def test_should_retry_false_ends_the_retries():
+    import anthropic
+
     with scripted(server_error(should_retry=False)) as provider:
         with pytest.raises(anthropic.InternalServerError):
             ask(provider)
@@ -208,6 +215,8 @@ def test_should_retry_false_ends_the_retries():
 
 
 def test_a_reset_before_the_head_is_a_lost_connection():
+    import anthropic
+
     with scripted(reset_before_head(), repeat=True) as provider:
         with (
             client_of(provider, max_retries=0) as client,
@@ -240,6 +249,8 @@ def test_a_reset_in_the_body_ends_the_stream_of_the_client_with_an_error():
 
 
 def test_an_error_in_mid_stream_reaches_the_client():
+    import anthropic
+
     with scripted(stream_error(4, "api_error")) as provider:
         with pytest.raises(anthropic.APIStatusError) as caught:
             stream(provider)
@@ -328,6 +339,8 @@ def test_rules_choose_by_text_path_ordinal_and_predicate_and_answers_run_out():
 
 
 def test_a_failing_predicate_is_told_and_not_retried():
+    import anthropic
+
     with scripted(Answer(), when=lambda request: 1 / 0) as provider:
         with pytest.raises(anthropic.InternalServerError, match="ZeroDivisionError"):
             ask(provider)
@@ -402,6 +415,8 @@ def test_what_is_too_large_or_malformed_is_refused_and_the_connection_ends(sent,
 
 
 async def _many(provider, count):
+    import anthropic
+
     limits = httpx2.Limits(max_connections=count)
     client = anthropic.AsyncAnthropic(
         base_url=provider.base_url,

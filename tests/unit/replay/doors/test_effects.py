@@ -13,7 +13,7 @@ from replay import effect
 from replay.doors.effects import plain_json
 from replay.doors.failures import OutsideError
 from replay.events.payload import decode_payload
-from replay.session.api import open_run
+from replay.session.opening import open_run
 
 
 @effect

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from replay.errors import UsageError
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 

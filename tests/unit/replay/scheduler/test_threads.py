@@ -16,7 +16,7 @@ import pytest
 import replay
 from replay.errors import UsageError, WorkflowError
 from replay.projections.clocks import VectorClocks
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.record import record_program
 from replay.session.replay import replay_log
 

@@ -17,8 +17,8 @@ from replay.doors.effects import effect
 from replay.errors import SetupError, UsageError
 from replay.log.workspace import Workspace
 from replay.session import awaiting, stage
-from replay.session.api import open_run
-from replay.session.workflow import first_record
+from replay.session.opening import open_run
+from replay.session.record_start import first_record
 
 ROOT = Path(__file__).parents[4]
 VARIABLE = contextvars.ContextVar("variable", default="empty")

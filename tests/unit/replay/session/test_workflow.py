@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from replay.errors import UsageError
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.workflow import (
     arguments_text,
     call_with,

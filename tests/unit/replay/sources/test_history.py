@@ -11,7 +11,7 @@ import pytest
 import replay
 from replay.events.kinds import role_of
 from replay.log.memory import MemoryStore
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.replay import replay_log
 from replay.sources.history import ErasedPayloadError, History
 from tests.contract.entries import chain

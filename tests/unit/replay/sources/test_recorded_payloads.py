@@ -12,7 +12,7 @@ import pytest
 import replay
 from replay.errors import IntegrityError
 from replay.events.kinds import ReadingsTaken, RunStarted
-from replay.session.api import open_run
+from replay.session.opening import open_run
 from replay.session.replay import replay_log
 from tests.support.recordings import ListReader, Recording, changed, run_started
 
