@@ -21,6 +21,8 @@ from tests.support import second_reader
 from tests.support.chats import SENTENCE, record_chat
 from tests.support.recordings import ListReader, Recording
 
+pytestmark = pytest.mark.imports_sdk
+
 
 def kinds(place, bundle):
     lines = place.look("events", bundle, "--jsonl").out.splitlines()

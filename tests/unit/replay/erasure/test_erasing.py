@@ -29,6 +29,8 @@ from replay.log.lock import RunLock
 from replay.log.workspace import Workspace
 from tests.support.chats import SENTENCE, record_chat, texts_of_a_directory
 
+pytestmark = pytest.mark.imports_sdk
+
 ROOT = Path(__file__).parents[4]
 TURNS = 6
 READINGS = ExchangeTexts((dialect,))
