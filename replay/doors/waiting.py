@@ -1,7 +1,7 @@
 """Who waits for the answers to a question: a task of a loop, or a thread without one.
 
-Both give the answers in order of arrival and wait in the schedule. A door hands the answers it
-receives to `receive` and takes them with `next`.
+All wait in the schedule. A door hands the answers it receives to `receive`, and takes them in order
+of arrival with `next`, or awaits the one that there is.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Answers", "ThreadAnswers"]
 
+_Future = asyncio.Future
+
 
 class Answer:
     """The one answer to a question, for the task that asked: :attr:`come` is awaited by it.
@@ -31,7 +33,7 @@ class Answer:
 
     def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop) -> None:
         scheduler.number()
-        self.come: asyncio.Future[Payload] = asyncio.Future(loop=loop)
+        self.come: asyncio.Future[Payload] = _Future(loop=loop)
 
     def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
         """Take the answer and wake the task."""
