@@ -13,6 +13,7 @@ import functools
 import inspect
 import sys
 from collections import deque
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, get_type_hints, overload
 from weakref import WeakSet
 
@@ -65,8 +66,9 @@ def _by_type_name(value: object) -> dict[str, str]:
     return {"type": f"{kind.__module__}:{kind.__qualname__}"}
 
 
-#: What :func:`_encode` does, where all of it is data.
-_encode_data: Final = msgspec.json.Encoder(order="deterministic").encode
+_SCALARS: Final = frozenset({str, int, float, bool, NoneType})
+#: What :func:`_encode` does with scalars, without making a hook and an encoder for each call.
+_encode_scalars: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 def _encode(value: object) -> msgspec.Raw:
@@ -144,7 +146,7 @@ def _make(function: Callable[P, T], *, name: str | None, on_resume: OnResume) ->
                 return await function(*args, **options)
             recorder = context.recorder
             started = spec.started(args, options)
-            answer = Answer(context.scheduler, asyncio.get_running_loop())
+            answer = Answer(asyncio.get_running_loop())
             asked = recorder.ask(started, None, answer)
             cancel = None
             if context.world.begins:
@@ -206,10 +208,13 @@ class _Spec:
         """
         if self._simple and not options and len(args) == len(self._names):
             named = dict(zip(self._names, args))  # noqa: B905 - as many, and twice as fast
-            try:
-                return msgspec.Raw(_encode_data(named))
-            except (TypeError, ValueError, OverflowError, RecursionError):
-                return plain_json(named)  # some of it is not data
+            # Of these no reading runs the program's code, so that one in vain does no harm.
+            if _SCALARS.issuperset(map(type, args)):
+                try:
+                    return msgspec.Raw(_encode_scalars(named))
+                except (ValueError, OverflowError):
+                    pass  # half characters, or an integer beyond what JSON is read with
+            return plain_json(named)
         bound = self.signature.bind(*args, **options)
         bound.apply_defaults()
         return plain_json(bound.arguments)

@@ -6,11 +6,12 @@ of arrival with `next`, or awaits the one that there is.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from replay.events.header import Outcome
     from replay.events.kinds import Payload
     from replay.scheduler.actor import Stamp
@@ -18,22 +19,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Answers", "ThreadAnswers"]
 
-_Future = asyncio.Future
-
 
 class Answer:
     """The one answer to a question, for the task that asked: :attr:`come` is awaited by it.
 
-    The future is asyncio's own, and its setter is the asking task: it need not carry what that one
-    knows. Whoever else waits is told by the callback that wakes it. It takes a creation number like
-    any other future, and nobody asks for its hash.
+    The future is one of the loop's: a program that drives a coroutine by hand gets hold of it, may
+    put it into a set, and may await it in another task.
     """
 
     __slots__ = ("come",)
 
-    def __init__(self, scheduler: Scheduler, loop: asyncio.AbstractEventLoop) -> None:
-        scheduler.number()
-        self.come: asyncio.Future[Payload] = _Future(loop=loop)
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.come: asyncio.Future[Payload] = loop.create_future()
 
     def receive(self, payload: Payload, body: bytes, outcome: Outcome) -> None:
         """Take the answer and wake the task."""

@@ -239,11 +239,13 @@ class _Parts:
     def take(self, seq: int) -> list[Part]:
         """Return the parts of a record, ascending ordinals; records in order of position."""
         parts: list[Part] = []
-        while self._next < self._count and self._rows[self._next][0] == seq:
-            row = self._rows[self._next]
-            if parts and row[1] != parts[-1].ordinal + 1:
-                raise _out_of_order(row[1])
-            parts.append(part_of(row[1], row[2], row[3]))
+        while self._next < self._count:
+            of, ordinal, data, about = self._rows[self._next]
+            if of != seq:
+                break
+            if parts and ordinal != parts[-1].ordinal + 1:
+                raise _out_of_order(ordinal)
+            parts.append(part_of(ordinal, data, about))
             self._next += 1
             if self._next == self._count:
                 self._fetch()

@@ -63,8 +63,8 @@ class LogReader(Protocol):
         """Yield all records in order, a batch at a time: whole where the kind is wanted.
 
         Of a record of another kind only the header bytes come, as they lie there: undecoded, not
-        checked, its parts not read. Whoever takes them compares them with bytes that it made. Of
-        one that comes whole, the place in the program may be left out.
+        checked, its parts not read. Whoever takes them compares them with bytes that it made, or
+        has checked the log. Of one that comes whole, the place in the program may be left out.
 
         Args:
             wanted: names of kinds.

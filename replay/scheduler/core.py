@@ -117,6 +117,8 @@ class Scheduler:
         self.collects = True
         self._keep_from = keep_from
         self._full_every = collect_every * collect_full_every
+        #: The last creation number; see :meth:`number`.
+        self.numbers = 0
         #: Turns that were handed on, for whoever watches from outside.
         self.turns = 0
         #: What the main thread does before it goes on: the program's handlers of signals.
@@ -130,7 +132,6 @@ class Scheduler:
         self._offset = start - monotonic
         self._acting: Actor | None = None
         self._runnable: deque[Participant] = deque()
-        self._numbers = 0
         self._looks = 0
         self._idle_points = 0
         self._collected_before = True
@@ -140,8 +141,8 @@ class Scheduler:
 
     def number(self) -> int:
         """Return the next creation number; tasks and futures hash by it."""
-        self._numbers += 1
-        return self._numbers
+        self.numbers += 1
+        return self.numbers
 
     def actor(self) -> Actor:
         """Return whose code is running."""

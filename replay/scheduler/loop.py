@@ -132,7 +132,7 @@ class DeterministicLoop(OutsideMethods):
 
     def create_future(self) -> Future[Any]:
         """Return a future of this loop."""
-        return Future(loop=self)
+        return Future.of(self)
 
     def create_task(  # type: ignore[override]
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from contextlib import closing
 
@@ -134,3 +135,73 @@ def test_what_an_effect_does_to_its_arguments_does_not_reach_the_program(tmp_pat
         return await appends(mine), mine
 
     assert identical(main, tmp_path) == (2, [1])
+
+
+def test_whoever_takes_an_answer_that_has_come_knows_what_the_one_knew_who_asked(tmp_path):
+    async def main():
+        coroutine, box = echo("asked"), []
+
+        async def asks():
+            await echo("before")
+            box.append(coroutine.send(None))
+            await asyncio.sleep(1)
+
+        async def takes():
+            await asyncio.sleep(0.5)
+            assert box[0].done()
+            await box[0]
+            return await echo("after")
+
+        asking = asyncio.create_task(asks())
+        taken = await asyncio.create_task(takes())
+        coroutine.close()
+        await asking
+        return taken
+
+    assert identical(main, tmp_path) == "after"
+    with closing(open_run("last", workspace=tmp_path)) as log:
+        effects = [e.header for e in log.entries() if e.header.kind.startswith("Effect")]
+
+    answer, after = effects[3], effects[4]
+    assert (answer.kind, after.kind) == ("EffectReturned", "EffectStarted")
+    assert answer.task != after.task
+    assert answer.seq in after.causes
+
+
+def test_answers_in_a_set_are_in_the_order_in_which_they_were_asked_for(tmp_path):
+    async def main():
+        coroutines = [echo(number) for number in range(8)]
+        futures = [each.send(None) for each in coroutines]
+        order = [futures.index(each) for each in {*futures}]
+        for each in coroutines:
+            each.close()
+        return order
+
+    assert identical(main, tmp_path) == list(range(8))
+
+
+def test_a_field_of_an_argument_is_read_once(tmp_path):
+    reads = []
+
+    class Counting:
+        def __get__(self, owner, kind=None):
+            reads.append(owner)
+            return len(reads)
+
+        def __set__(self, owner, value):
+            pass
+
+    @dataclasses.dataclass
+    class Counted:
+        x: int = Counting()
+
+    async def main():
+        reads.clear()
+        return await counts([Counted(), Thing()])
+
+    identical(main, tmp_path)
+    with closing(open_run("last", workspace=tmp_path)) as log:
+        (started,) = (e for e in log.entries() if e.header.kind == "EffectStarted")
+
+    assert len(reads) == 1
+    assert b'{"x":1}' in started.brought[0].data
