@@ -38,7 +38,7 @@ class Future(asyncio.Future[T]):
     _number: int
     _scheduler: Scheduler
 
-    # Of a future that is made for every effect an `__init__` would be a tenth of its cost.
+    # No `__init__`: a future is made for every effect, and one in Python costs a replay 2 to 3 %.
     @classmethod
     def of(cls, loop: DeterministicLoop) -> Future[T]:
         """Return a new future of a loop."""

@@ -64,6 +64,12 @@ def identical(main, workspace):
     return recording.result()
 
 
+def records(workspace, kind):
+    """The records of the last run whose kind begins like this."""
+    with closing(open_run("last", workspace=workspace)) as log:
+        return [entry for entry in log.entries() if entry.header.kind.startswith(kind)]
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "broken", [raises_half_characters, cancels_itself, leaves, leaves_from_a_thread]
@@ -94,9 +100,7 @@ def test_arguments_are_recorded_alike_whether_all_of_them_are_data_or_not(tmp_pa
         return await counts(values)
 
     identical(main, tmp_path)
-    with closing(open_run("last", workspace=tmp_path)) as log:
-        (started,) = (e for e in log.entries() if e.header.kind == "EffectStarted")
-
+    (started,) = records(tmp_path, "EffectStarted")
     head, _ = decode_payload("json", started.brought[0].data)
     assert head.arguments == plain_json({"values": values})
 
@@ -120,10 +124,7 @@ def test_whoever_takes_an_answer_for_the_task_that_asked_knows_what_that_one_kne
         return await asyncio.create_task(takes(waits))
 
     assert identical(main, tmp_path) == "asked"
-    with closing(open_run("last", workspace=tmp_path)) as log:
-        effects = [e.header for e in log.entries() if e.header.kind.startswith("Effect")]
-
-    answer, after = effects[3], effects[4]
+    answer, after = (entry.header for entry in records(tmp_path, "Effect")[3:5])
     assert (answer.kind, after.kind) == ("EffectReturned", "EffectStarted")
     assert answer.task != after.task
     assert answer.seq in after.causes
@@ -159,10 +160,7 @@ def test_whoever_takes_an_answer_that_has_come_knows_what_the_one_knew_who_asked
         return taken
 
     assert identical(main, tmp_path) == "after"
-    with closing(open_run("last", workspace=tmp_path)) as log:
-        effects = [e.header for e in log.entries() if e.header.kind.startswith("Effect")]
-
-    answer, after = effects[3], effects[4]
+    answer, after = (entry.header for entry in records(tmp_path, "Effect")[3:5])
     assert (answer.kind, after.kind) == ("EffectReturned", "EffectStarted")
     assert answer.task != after.task
     assert answer.seq in after.causes
@@ -200,8 +198,6 @@ def test_a_field_of_an_argument_is_read_once(tmp_path):
         return await counts([Counted(), Thing()])
 
     identical(main, tmp_path)
-    with closing(open_run("last", workspace=tmp_path)) as log:
-        (started,) = (e for e in log.entries() if e.header.kind == "EffectStarted")
-
+    (started,) = records(tmp_path, "EffectStarted")
     assert len(reads) == 1
     assert b'{"x":1}' in started.brought[0].data
